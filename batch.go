@@ -1,0 +1,69 @@
+package gatepost
+
+import "time"
+
+// Batch is what a format makes of a Block. The caller owns it and reuses it: Reset empties it and
+// keeps its memory. A format appends, and never keeps a pointer into a Batch.
+type Batch struct {
+	Source   int
+	Requests []Request
+	Events   []Event
+	// Routes names the routes that this batch's requests are the first of their source to use.
+	Routes []Route
+	// Unparsed are the lines that fit nothing, runs of neighbours as one Ref.
+	Unparsed      []Ref
+	UnparsedLines int64
+	Lines         int64
+
+	First, Last Time // least and greatest raw stamp, NoTime when no line is dated
+	// End is the offset behind the last byte read, EndLine the number of the line there.
+	End     int64
+	EndLine int64
+
+	Resolution time.Duration // finest resolution of the stamps met
+	Stamps     Stamps
+}
+
+// Route is an entry of the route dictionary.
+type Route struct {
+	ID   uint64 // as in Request.Route
+	Name string // "GET /web/image/*"
+}
+
+// Reset empties b for a Block of the given source.
+func (b *Batch) Reset(source int) {
+	*b = Batch{
+		Source:   source,
+		Requests: b.Requests[:0],
+		Events:   b.Events[:0],
+		Routes:   b.Routes[:0],
+		Unparsed: b.Unparsed[:0],
+		First:    NoTime,
+		Last:     NoTime,
+	}
+}
+
+// See widens First and Last by a raw stamp.
+func (b *Batch) See(t Time) {
+	if t == NoTime {
+		return
+	}
+	if b.First == NoTime || t < b.First {
+		b.First = t
+	}
+	if b.Last == NoTime || t > b.Last {
+		b.Last = t
+	}
+}
+
+// Skip records a line that fits nothing; a direct neighbour of the last such line extends it.
+func (b *Batch) Skip(r Ref, lines int64) {
+	b.UnparsedLines += lines
+	if n := len(b.Unparsed); n > 0 {
+		if last := &b.Unparsed[n-1]; last.Offset+int64(last.Length)+1 == r.Offset {
+			last.Length += 1 + r.Length
+			return
+		}
+	}
+	b.Unparsed = append(b.Unparsed, r)
+}

@@ -1,0 +1,38 @@
+package gatepost
+
+import "time"
+
+// Model is everything a report draws. Reports compute nothing but layout from it.
+type Model struct {
+	Version   string
+	Made      Time // when the report was made
+	Zone      *time.Location
+	From, To  Time // first and last stamp of the access logs, on the common clock
+	Sources   []Source
+	Setup     Setup
+	Requests  int64         // access lines in all
+	Statuses  map[int]int64 // of all access lines
+	Failures  []Failure     // by time, then by source and line
+	Incidents []Incident    // by time
+	Outages   []Incident    // trouble without an entry in the ledger: 404, 302 or 500 waves
+	Causes    []CauseDoc    // of all causes, in the order of the registry
+	Watched   []int         // the statuses that count as failures
+	Gaps      []Gap
+	Notes     []string // what the reader should know: files not understood, clocks guessed
+}
+
+// Gap is a time in which a source is silent although it should not be, or a part of it that
+// could not be read.
+type Gap struct {
+	Source   int
+	From, To Time
+	Why      string
+}
+
+// Query selects from the history of a store; zero fields select everything.
+type Query struct {
+	From, To Time // inclusive, on the common clock; zero for both means all, undated events too
+	Kinds    []Kind
+	Lanes    []Lane
+	Source   int
+}

@@ -1,0 +1,233 @@
+// Package parser turns the bytes of logs into requests and notable events.
+//
+// A log format is one value in one file: nginx_access.go registers the format of nginx's access
+// log, its samples lie in testdata/formats/nginx_access/. Formats never see a reader; they get a
+// Block of whole records and append to a Batch. They know no clock and no configuration beyond
+// Options, so the same bytes always give the same Batch.
+//
+// Configuration files are read here too: see Config.
+package parser
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"time"
+
+	"gatepost"
+)
+
+// Format is a log format: a constant value that carries its own documentation.
+type Format struct {
+	Name    string // "nginx_access"
+	Title   string // "nginx access log"
+	Program string // who writes it: "nginx", "odoo", "kernel", "systemd", "postgresql"
+	Doc     string // the variants it understands, and where the facts come from
+	Kinds   []gatepost.Kind
+
+	// Sniff looks at the first lines of a source and says how many per mille of them it
+	// recognises (blank lines and continuation lines do not count), 0 when it is surely
+	// something else. dialect names the variant, state is what Parse needs of it: it is shared
+	// and must not be written to afterwards.
+	Sniff func(sample []byte, o *Options) (score int, dialect string, state any)
+
+	// Starts reports whether a record begins with this line; nil when every line is a record.
+	// Blocks are cut only where it says true.
+	Starts func(line []byte) bool
+
+	// Parse appends what the block holds to out. It keeps no reference to b.Data.
+	// Ordinary requests must not allocate.
+	Parse func(p *Parser, b *gatepost.Block, out *gatepost.Batch)
+}
+
+// Options are what the user or configuration files tell about the logs.
+type Options struct {
+	// NginxFormats are log_format definitions, from --nginx-format or nginx.conf.
+	NginxFormats []NginxFormat
+	// Latest is about when the last line was written (a file's modification time). Stamps
+	// without a year get the year that puts them closest before it. Zero: unknown, year 1970.
+	Latest time.Time
+	// Slow is the duration from which a request is notable; 0 means one second.
+	Slow time.Duration
+	// Notable are further statuses whose requests become events (499 and 5xx always do).
+	Notable []int
+}
+
+// NginxFormat is a log_format of nginx: its text with variables, as nginx concatenates it.
+type NginxFormat struct {
+	Name   string
+	Escape string // default, json, none
+	Text   string
+}
+
+func (o *Options) slow() time.Duration {
+	if o.Slow == 0 {
+		return time.Second
+	}
+	return o.Slow
+}
+
+// notable reports whether a request is one for the lane of events.
+func (o *Options) notable(status int, d time.Duration) bool {
+	return status >= 500 || status == 499 || d >= o.slow() || (len(o.Notable) > 0 && slices.Contains(o.Notable, status))
+}
+
+// formats is the registry, in the order of registration, which init order makes alphabetical by
+// file name.
+var formats []*Format
+
+// Register adds a format; two of one name are a programming error.
+func Register(f Format) *Format {
+	if f.Sniff == nil || f.Parse == nil || f.Doc == "" || f.Title == "" {
+		panic("parser: incomplete format " + f.Name)
+	}
+	if Lookup(f.Name) != nil {
+		panic("parser: format " + f.Name + " registered twice")
+	}
+	formats = append(formats, &f)
+	return &f
+}
+
+// Formats returns all registered formats by name.
+func Formats() []*Format {
+	all := slices.Clone(formats)
+	slices.SortFunc(all, func(a, b *Format) int { return bytes.Compare([]byte(a.Name), []byte(b.Name)) })
+	return all
+}
+
+// Lookup returns the format of that name, or nil.
+func Lookup(name string) *Format {
+	for _, f := range formats {
+		if f.Name == name {
+			return f
+		}
+	}
+	return nil
+}
+
+// SampleSize is how much of the beginning of a source detection looks at.
+const SampleSize = 64 << 10
+
+// minScore is the least share of lines, per mille, that a format must recognise to be chosen. It
+// is low because logs are mixed with what other programs print into them.
+const minScore = 200
+
+// Detect finds the format of a source by its first lines. It returns nil when none recognises
+// enough of them.
+func Detect(sample []byte, o *Options) *Parser {
+	sample = wholeLines(sample)
+	var best *Parser
+	bestScore := 0
+	for _, f := range Formats() {
+		score, dialect, state := f.Sniff(sample, o)
+		if score > bestScore && score >= minScore {
+			best, bestScore = newParser(f, dialect, state, o), score
+		}
+	}
+	return best
+}
+
+// Use returns a parser for a named format, whatever the sample looks like.
+func Use(name string, sample []byte, o *Options) (*Parser, error) {
+	f := Lookup(name)
+	if f == nil {
+		return nil, fmt.Errorf("unknown format %q", name)
+	}
+	_, dialect, state := f.Sniff(wholeLines(sample), o)
+	return newParser(f, dialect, state, o), nil
+}
+
+// wholeLines cuts a sample behind its last newline, unless that would leave nothing.
+func wholeLines(sample []byte) []byte {
+	if i := bytes.LastIndexByte(sample, '\n'); i > 0 {
+		return sample[:i+1]
+	}
+	return sample
+}
+
+// Parser applies one dialect of a format to the blocks of one source. It is used by one
+// goroutine at a time; Clone makes another for the next goroutine.
+type Parser struct {
+	Format  *Format
+	Dialect string
+	State   any // what Sniff made, read only
+	Options *Options
+
+	routes  map[uint64]struct{} // routes already named
+	scratch []byte
+}
+
+func newParser(f *Format, dialect string, state any, o *Options) *Parser {
+	return &Parser{Format: f, Dialect: dialect, State: state, Options: o, routes: make(map[uint64]struct{})}
+}
+
+// Clone returns an equal parser with scratch memory of its own.
+func (p *Parser) Clone() *Parser { return newParser(p.Format, p.Dialect, p.State, p.Options) }
+
+// Parse empties out and fills it with what the block holds.
+func (p *Parser) Parse(b *gatepost.Block, out *gatepost.Batch) {
+	out.Reset(b.Source)
+	p.Format.Parse(p, b, out)
+	out.End = b.Offset + int64(len(b.Data))
+	out.Lines = int64(bytes.Count(b.Data, newline))
+	if n := len(b.Data); n > 0 && b.Data[n-1] != '\n' {
+		out.Lines++ // the last line of a file without its newline
+	}
+	out.EndLine = b.Line + out.Lines
+}
+
+var newline = []byte{'\n'}
+
+// maxRoutes bounds the route dictionary of one source; scanners try a million paths.
+const maxRoutes = 5000
+
+// route returns the id of a request's route and names it in out when it is new. Beyond the bound
+// all new routes are one, named "other".
+func (p *Parser) route(method, path []byte, out *gatepost.Batch) uint64 {
+	p.scratch = append(p.scratch[:0], method...)
+	p.scratch = append(p.scratch, ' ')
+	p.scratch = gatepost.RouteOf(p.scratch, path)
+	id := gatepost.HashOf(p.scratch)
+	if _, ok := p.routes[id]; ok {
+		return id
+	}
+	if len(p.routes) > maxRoutes {
+		return 0
+	}
+	if len(p.routes) == maxRoutes {
+		p.routes[0] = struct{}{}
+		out.Routes = append(out.Routes, gatepost.Route{ID: 0, Name: "other"})
+		return 0
+	}
+	p.routes[id] = struct{}{}
+	out.Routes = append(out.Routes, gatepost.Route{ID: id, Name: clip(p.scratch)})
+	return id
+}
+
+// Config is a kind of configuration file that is understood. It becomes Settings, never a log.
+type Config struct {
+	Name  string // "nginx.conf"
+	Doc   string
+	Sniff func(name string, sample []byte) bool
+	// Read returns the settings worth knowing. file is what Settings call it. Secrets and
+	// unknown names are left out. An error names the line; the settings before it are returned.
+	Read func(file string, data []byte) ([]gatepost.Setting, error)
+}
+
+var configs []*Config
+
+// RegisterConfig adds a kind of configuration file.
+func RegisterConfig(c Config) *Config {
+	configs = append(configs, &c)
+	return &c
+}
+
+// DetectConfig returns the kind of configuration file, or nil when it is none.
+func DetectConfig(name string, sample []byte) *Config {
+	for _, c := range configs {
+		if c.Sniff(name, sample) {
+			return c
+		}
+	}
+	return nil
+}

@@ -1,0 +1,122 @@
+package parser
+
+import (
+	"bytes"
+	"iter"
+	"strings"
+
+	"gatepost"
+)
+
+// record is one record of a block: its first line and, for formats whose records have several
+// lines, all of it. Both are without the last line ending.
+type record struct {
+	ref  gatepost.Ref
+	line []byte // first line, without "\r"
+	all  []byte // equal to line for records of one line
+}
+
+// records yields the records of a block. Lines before the first start (they can only stand at the
+// very beginning of a source) form a record of their own. starts may be nil: a record per line.
+func records(b *gatepost.Block, starts func([]byte) bool) iter.Seq[record] {
+	return func(yield func(record) bool) {
+		data, offset, line := b.Data, b.Offset, b.Line
+		for len(data) > 0 {
+			end, first, lines := nextRecord(data, starts)
+			all := trimEOL(data[:end])
+			r := record{
+				ref:  gatepost.Ref{Source: b.Source, Offset: offset, Length: len(all), Line: line},
+				line: trimEOL(data[:first]),
+				all:  all,
+			}
+			if !yield(r) {
+				return
+			}
+			data, offset, line = data[end:], offset+int64(end), line+lines
+		}
+	}
+}
+
+// nextRecord returns the end of the record that data begins with, the end of its first line, both
+// behind the newline, and its number of lines.
+func nextRecord(data []byte, starts func([]byte) bool) (end, first int, lines int64) {
+	end = lineEnd(data)
+	first, lines = end, 1
+	if starts == nil {
+		return
+	}
+	for end < len(data) {
+		next := end + lineEnd(data[end:])
+		if starts(trimEOL(data[end:next])) {
+			return
+		}
+		end = next
+		lines++
+	}
+	return
+}
+
+func lineEnd(data []byte) int {
+	if i := bytes.IndexByte(data, '\n'); i >= 0 {
+		return i + 1
+	}
+	return len(data)
+}
+
+func trimEOL(line []byte) []byte {
+	line = bytes.TrimSuffix(line, newline)
+	return bytes.TrimSuffix(line, []byte{'\r'})
+}
+
+// clip makes a string for an event of a piece of a line: at most gatepost.TextLimit bytes, cut at
+// a rune, invalid UTF-8 replaced. Control characters stay: escaping is the reports' business.
+func clip(b []byte) string {
+	if len(b) > gatepost.TextLimit {
+		b = b[:gatepost.TextLimit]
+		for i := 0; i < 3 && len(b) > 0 && b[len(b)-1]&0xC0 == 0x80; i++ {
+			b = b[:len(b)-1]
+		}
+		if len(b) > 0 && b[len(b)-1] >= 0xC0 {
+			b = b[:len(b)-1]
+		}
+	}
+	return strings.ToValidUTF8(string(b), "�")
+}
+
+// cut splits s around the first sep; ok is false, and s whole in before, without one.
+func cut(s []byte, sep string) (before, after []byte, ok bool) {
+	if i := bytes.Index(s, []byte(sep)); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, nil, false
+}
+
+// between returns what stands between the first before and the next after, nil without both.
+func between(s []byte, before, after string) []byte {
+	_, s, ok := cut(s, before)
+	if !ok {
+		return nil
+	}
+	s, _, ok = cut(s, after)
+	if !ok {
+		return nil
+	}
+	return s
+}
+
+// hasPrefix is bytes.HasPrefix for a constant prefix.
+func hasPrefix(s []byte, prefix string) bool {
+	return len(s) >= len(prefix) && string(s[:len(prefix)]) == prefix
+}
+
+// contains is bytes.Contains for a constant substring.
+func contains(s []byte, sub string) bool { return bytes.Contains(s, []byte(sub)) }
+
+// atoi reads the decimal digits that s begins with. n is how many; more than 18 are not read.
+func atoi(s []byte) (v int64, n int) {
+	for n < len(s) && n < 18 && s[n]-'0' <= 9 {
+		v = v*10 + int64(s[n]-'0')
+		n++
+	}
+	return v, n
+}
