@@ -37,6 +37,11 @@ type Event struct {
 	PIDs []int  // further processes: holders of a lock
 }
 
+// NewEvent returns an event with nothing known but what it is, where, and its raw stamp.
+func NewEvent(k Kind, r Ref, raw Time) Event {
+	return Event{Kind: k, Ref: r, Time: raw, Duration: Unknown, SQL: Unknown}
+}
+
 // TextLimit bounds the text that an event keeps of a line.
 const TextLimit = 1000
 

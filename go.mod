@@ -2,4 +2,7 @@ module gatepost
 
 go 1.26.0
 
-require golang.org/x/tools v0.52.0 // indirect
+require (
+	github.com/dustin/go-humanize v1.1.0 // indirect
+	golang.org/x/tools v0.52.0 // indirect
+)

@@ -22,6 +22,15 @@ type Source struct {
 	Resolution  time.Duration // of the stamps: one second, one millisecond …
 	Clock       Clock
 
+	// How far the source has been read, and how to know it again wherever it lies by then: the
+	// hash of its first HeadSize bytes, and of the TailSize bytes before Position.
+	Position     int64
+	PositionLine int64 // number of the line that begins at Position
+	HeadSize     int
+	Head         uint64
+	TailSize     int
+	Tail         uint64
+
 	// Problem is why reading stopped before the end, "" when all was read.
 	Problem string
 }

@@ -1,0 +1,251 @@
+package correlate
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"gatepost"
+)
+
+// Case is one failing request with all that is joined to it.
+type Case struct {
+	gatepost.Failure
+	event    *gatepost.Event   // the access line
+	errors   []*gatepost.Event // nginx's error lines about its tries
+	decisive *gatepost.Event   // the one that names the phase, nil without
+	server   *server           // the Odoo server it was meant for, nil when no Odoo log was read
+	gevent   bool              // it was meant for the event process
+
+	until gatepost.Time // the end lies in [Time, until)
+	key   uint64
+	work  *work      // its execution in Odoo, nil when none is seen
+	queue *queue     // who held the workers while it waited, nil when it did not wait for one
+	down  *downtime  // time of no service it fell into
+	death *death     // the worker's death that cut it off
+	locks []lockSpan // lock waits of a request that never got to its line
+
+	hypotheses []Hypothesis
+}
+
+// buildCases makes a case of every access line with a watched status, and joins it with its
+// error lines.
+func (s *scene) buildCases() {
+	watched := make(map[int]bool)
+	for _, st := range s.opt.Watched {
+		watched[st] = true
+	}
+	twins := make(map[uint64]int)
+	for _, e := range s.byKind[gatepost.NginxRequest] {
+		if !watched[e.Status] || (s.opt.Since.Known() && e.Time < s.opt.Since) || (s.opt.Until.Known() && e.Time > s.opt.Until) {
+			continue
+		}
+		twins[e.Hash]++
+		c := &Case{event: e, key: e.Key, until: e.Time.Add(s.resolution(e.Ref.Source))}
+		c.Failure = gatepost.Failure{
+			ID:  failureID(e.Hash, twins[e.Hash]),
+			Ref: e.Ref, Time: e.Time, Start: gatepost.NoTime, Duration: e.Duration,
+			Status: e.Status, Method: e.Method, Path: e.Path, Client: e.Client, Upstream: e.Upstream,
+		}
+		if e.Duration != gatepost.Unknown {
+			c.Start = e.Time.Add(-e.Duration)
+		}
+		s.cases = append(s.cases, c)
+	}
+	s.joinErrors()
+	for _, c := range s.cases {
+		c.Phase, c.decisive = phaseOf(c)
+		if c.Upstream == "" && c.decisive != nil {
+			c.Upstream = c.decisive.Upstream
+		}
+		c.gevent = s.isGevent(c)
+		c.server = s.serverOf(c)
+	}
+}
+
+// failureID is the same for the same line wherever it lies: the hash of its text, and which of
+// several equal lines it is.
+func failureID(hash uint64, nth int) string {
+	id := gatepost.HashOf(strconv.FormatUint(hash, 16) + "#" + strconv.Itoa(nth))
+	return fmt.Sprintf("f-%012x", id&(1<<48-1))
+}
+
+// errorSlack is how much earlier than its access line an error line may stand: both are written
+// at the end of the request, but a request tried on several servers has an error line for each
+// try, and buffered access logs keep the stamp of the end.
+const errorSlack = 2 * time.Second
+
+// joinErrors gives every error line about a request to the one failing access line it belongs to:
+// same client, method and path, nearest in time, each line once.
+func (s *scene) joinErrors() {
+	type who struct {
+		key    uint64
+		client string
+	}
+	open := make(map[who][]*Case)
+	for _, c := range s.cases {
+		k := who{c.key, c.Client}
+		open[k] = append(open[k], c)
+	}
+	for _, e := range s.byKind[gatepost.NginxError] {
+		if e.Phase == "" {
+			continue
+		}
+		var best *Case
+		for _, c := range open[who{e.Key, e.Client}] {
+			first := c.Time.Add(-errorSlack)
+			if c.Start.Known() {
+				first = c.Start.Add(-errorSlack)
+			} else if c.Status == 504 {
+				first = c.Time.Add(-time.Hour) // tries before the last may lie a timeout back each
+			}
+			if e.Time < first || e.Time > c.until.Add(errorSlack) {
+				continue
+			}
+			if best == nil || near(e, c) < near(e, best) {
+				best = c
+			}
+		}
+		if best != nil {
+			best.errors = append(best.errors, e)
+		}
+	}
+}
+
+// near ranks the cases an error line could belong to: those that lack a line for this try first,
+// then the nearest in time.
+func near(e *gatepost.Event, c *Case) time.Duration {
+	d := e.Time.Sub(c.Time).Abs()
+	if len(c.errors) >= max(1, len(c.event.Attempts)) {
+		d += time.Hour
+	}
+	return d
+}
+
+// phaseRank orders phases by how much they say: when a request was tried on several servers, the
+// try on which it really spent its time, or was really cut off, decides; a refusal on an address
+// where nobody ever listens, or a group that is set aside, comes after it.
+var phaseRank = map[gatepost.Phase]int{
+	gatepost.PhaseHeaderTimeout: 9, gatepost.PhaseSendTimeout: 8, gatepost.PhaseBodyTimeout: 8,
+	gatepost.PhasePremature: 7, gatepost.PhaseReset: 6, gatepost.PhaseProtocol: 5, gatepost.PhaseConnectTimeout: 5,
+	gatepost.PhaseBacklog: 4, gatepost.PhaseConfig: 3, gatepost.PhaseRefused: 2, gatepost.PhaseNoLive: 1,
+}
+
+// phaseOf finds what nginx was doing for the request when it failed.
+func phaseOf(c *Case) (gatepost.Phase, *gatepost.Event) {
+	if len(c.errors) > 0 {
+		best := slices.MaxFunc(c.errors, func(a, b *gatepost.Event) int {
+			return cmp.Or(phaseRank[a.Phase]-phaseRank[b.Phase], compareEvents(a, b))
+		})
+		return best.Phase, best
+	}
+	for _, a := range slices.Backward(c.event.Attempts) {
+		if p := phaseOfAttempt(a); p != gatepost.PhaseUnknown {
+			return p, nil
+		}
+	}
+	if c.Status == 504 {
+		return gatepost.PhaseHeaderTimeout, nil // by far the usual 504 where nothing says otherwise
+	}
+	return gatepost.PhaseUnknown, nil
+}
+
+// phaseOfAttempt reads the phase off nginx's upstream variables alone.
+func phaseOfAttempt(a gatepost.Attempt) gatepost.Phase {
+	connected := a.Connect != gatepost.Unknown
+	switch {
+	case a.Header != gatepost.Unknown && (a.Status == 502 || a.Status == 504):
+		return gatepost.PhaseUpstreamAnswer
+	case !strings.ContainsAny(a.Addr, ":./") && a.Addr != "" && a.Status == 502:
+		return gatepost.PhaseNoLive // the name of the group: no server was chosen
+	case a.Status == 502 && !connected:
+		return gatepost.PhaseRefused
+	case a.Status == 502:
+		return gatepost.PhasePremature
+	case a.Status == 504 && connected:
+		return gatepost.PhaseHeaderTimeout
+	case a.Status == 504:
+		return gatepost.PhaseConnectTimeout
+	}
+	return gatepost.PhaseUnknown
+}
+
+// timedOut reports whether nginx gave up waiting, as opposed to being turned away.
+func (c *Case) timedOut() bool {
+	switch c.Phase {
+	case gatepost.PhaseHeaderTimeout, gatepost.PhaseConnectTimeout, gatepost.PhaseSendTimeout, gatepost.PhaseBodyTimeout, gatepost.PhaseBacklog:
+		return true
+	}
+	return c.Status == 504
+}
+
+// turnedAway reports whether nobody was there to take the request.
+func (c *Case) turnedAway() bool {
+	switch c.Phase {
+	case gatepost.PhaseRefused, gatepost.PhaseReset, gatepost.PhaseNoLive, gatepost.PhaseConfig:
+		return true
+	}
+	return false
+}
+
+// decisiveLine is the line that shows the failure best: nginx's error line, else the access line.
+func (c *Case) decisiveLine() *gatepost.Event {
+	if c.decisive != nil {
+		return c.decisive
+	}
+	return c.event
+}
+
+// port of an address like "http://127.0.0.1:8069", "" when it has none.
+func port(addr string) string {
+	addr = strings.TrimSuffix(addr, "/")
+	i := strings.LastIndexByte(addr, ':')
+	if i < 0 {
+		return ""
+	}
+	p := addr[i+1:]
+	if _, err := strconv.Atoi(p); err != nil {
+		return ""
+	}
+	return p
+}
+
+// isGevent reports whether a request was for Odoo's event process: by the port it listens on
+// where that is known, else by the path.
+func (s *scene) isGevent(c *Case) bool {
+	p := port(c.Upstream)
+	if p != "" {
+		for _, sv := range s.servers {
+			if sv.httpPorts[p] {
+				return false
+			}
+			if sv.geventPorts[p] {
+				return true
+			}
+		}
+	}
+	return strings.HasPrefix(c.Path, "/websocket") || strings.HasPrefix(c.Path, "/longpolling/")
+}
+
+// serverOf picks the Odoo server a request was meant for: the one that listens on the upstream's
+// port, or the only one.
+func (s *scene) serverOf(c *Case) *server {
+	if len(s.servers) == 1 {
+		return s.servers[0]
+	}
+	for _, addr := range strings.FieldsFunc(c.Upstream, func(r rune) bool { return r == ',' || r == ' ' }) {
+		p := port(addr)
+		for _, sv := range s.servers {
+			if p != "" && (sv.httpPorts[p] || sv.geventPorts[p]) {
+				return sv
+			}
+		}
+	}
+	if len(s.servers) > 0 {
+		return s.servers[0]
+	}
+	return nil
+}

@@ -1,0 +1,105 @@
+package correlate
+
+import (
+	"fmt"
+	"time"
+
+	"gatepost"
+)
+
+var _ = register(Cause{
+	Name:  "memory_limit",
+	Title: "Odoo's own memory limit",
+	Doc: "Odoo's limit_memory_hard (MemoryError) or limit_memory_soft (recycling) broke the requests. " +
+		"It is not this when the kernel did it (oom_kill). The soft limit below what an idle worker needs makes workers leave for ever without serving.",
+	Death: memoryDeath,
+	Down:  memoryDown,
+	Work:  memoryWork,
+	Fix:   memoryFix,
+})
+
+func memoryDeath(s *scene, d *death) []Hypothesis {
+	if d.how != byMemory {
+		return nil
+	}
+	return []Hypothesis{{
+		Instance: fmt.Sprintf("%s %d ended by its memory limit at %s", d.role, d.pid(), clockTime(d.at)),
+		Key:      fmt.Sprintf("memory/%d", d.at),
+		Via:      fmt.Sprintf("its process ended at %s", clockTime(d.at)),
+		Root:     gatepost.Step{Time: d.at, Says: fmt.Sprintf("%s %d reached its memory limit", d.role, d.pid()), Ref: d.event.Ref},
+		Evidence: []gatepost.Evidence{cite(gatepost.For, d.event, decisive, "pid", "the process left because of its memory limit")},
+	}}
+}
+
+// memoryDown is the threaded server, which reloads as a whole.
+func memoryDown(s *scene, d *downtime) []Hypothesis {
+	for _, e := range s.within(gatepost.OdooWorkerMemory, d.from.Add(-2*time.Minute), d.from.Add(deathSlack)) {
+		if e.Name == "server" {
+			return []Hypothesis{{
+				Instance: "the server reached its memory limit and reloaded at " + clockTime(d.from),
+				Root:     gatepost.Step{Time: e.Time, Says: "Odoo reached its memory limit", Ref: e.Ref},
+				Evidence: []gatepost.Evidence{cite(gatepost.For, e, decisive, "process", "without workers, the memory limit makes the whole server reload")},
+			}}
+		}
+	}
+	return nil
+}
+
+// uselessLives is how many workers must leave over their memory without having served a request
+// before recycling counts as the cause: otherwise it is the harmless habit that it should be.
+const uselessLives = 3
+
+func memoryWork(s *scene, w *work) []Hypothesis {
+	if !w.start.Known() {
+		return nil
+	}
+	var hs []Hypothesis
+	for _, e := range s.within(gatepost.OdooMemoryError, w.start, w.end) {
+		if w.pid != 0 && e.PID != w.pid || w.finished {
+			continue
+		}
+		hs = append(hs, Hypothesis{
+			Instance: fmt.Sprintf("MemoryError in process %d at %s", e.PID, clockTime(e.Time)),
+			Key:      "memory",
+			Root:     gatepost.Step{Time: e.Time, Says: fmt.Sprintf("process %d hit limit_memory_hard", e.PID), Ref: e.Ref},
+			Evidence: []gatepost.Evidence{cite(gatepost.For, e, strong, "time", "an allocation failed under limit_memory_hard while the request ran, and no answer came")},
+		})
+		break
+	}
+	var useless []*gatepost.Event
+	for _, e := range s.within(gatepost.OdooWorkerExit, w.start.Add(-10*time.Second), w.end) {
+		if e.Number == 0 && w.server != nil && w.server.sources[e.Ref.Source] {
+			useless = append(useless, e)
+		}
+	}
+	soft := s.within(gatepost.OdooWorkerMemory, w.start.Add(-10*time.Second), w.end)
+	if len(useless) >= uselessLives && len(soft) >= uselessLives {
+		hs = append(hs, Hypothesis{
+			Instance: "every worker leaves at once: limit_memory_soft is below what an idle worker needs",
+			Key:      "soft",
+			Root:     gatepost.Step{Time: soft[0].Time, Says: "workers leave over limit_memory_soft without having served a request", Ref: soft[0].Ref},
+			Evidence: []gatepost.Evidence{
+				cite(gatepost.For, soft[0], strong, "process", fmt.Sprintf("%d workers left over their memory limit while the request waited", len(soft))),
+				cite(gatepost.For, useless[0], fair, "process", fmt.Sprintf("%d of them had served no request at all", len(useless))),
+			},
+		})
+	}
+	return hs
+}
+
+func memoryFix(s *scene, g *group) []gatepost.Advice {
+	line := "limit_memory_soft = 2147483648\nlimit_memory_hard = 2684354560"
+	why := "the limits are below what the work needs"
+	if soft, ok := s.opt.Setup.Number("odoo", "limit_memory_soft"); ok {
+		why = fmt.Sprintf("limit_memory_soft is %d MiB", soft>>20)
+		if hard, ok := s.opt.Setup.Number("odoo", "limit_memory_hard"); ok {
+			why += fmt.Sprintf(", limit_memory_hard %d MiB", hard>>20)
+			line = fmt.Sprintf("limit_memory_soft = %d\nlimit_memory_hard = %d", soft*3/2, hard*3/2)
+		}
+	}
+	a := []gatepost.Advice{{Do: "raise the limits, if the machine has the memory", Why: why, File: "odoo.conf", Line: line, Price: "workers x limit_memory_hard must fit into RAM"}}
+	if p := g.commonPath(); p != "" {
+		a = append(a, gatepost.Advice{Do: "or make " + p + " need less: read in batches", Why: "it is what hit the limit"})
+	}
+	return a
+}

@@ -1,0 +1,171 @@
+package correlate
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"gatepost"
+)
+
+var _ = register(Cause{
+	Name:  "oom_kill",
+	Title: "out of memory: killed by the kernel",
+	Doc: "The kernel's (or systemd-oomd's) out-of-memory killer took a worker, the master, or a process that Odoo needs, and that broke the requests. " +
+		"It is not this when it killed something unrelated, or when Odoo's own limits acted (memory_limit).",
+	Down:  oomDown,
+	Death: oomDeath,
+	Fix:   oomFix,
+})
+
+// oomBefore is how long before the service is gone the kill may lie: systemd stops the whole unit
+// after a kill in it (OOMPolicy=stop), which takes as long as the workers need.
+const oomBefore = 15 * time.Second
+
+func oomDown(s *scene, d *downtime) []Hypothesis {
+	from, to := d.from.Add(-oomBefore), d.from.Add(deathSlack)
+	if d.lost == nil && d.stop == nil && len(d.cases) > 0 {
+		to = max(to, d.cases[0].until.Add(deathSlack)) // a silent end lies between the last line and the first refusal
+	}
+	var hs []Hypothesis
+	for _, e := range s.within(gatepost.KernelOOM, from, to) {
+		hs = append(hs, oomKillDown(s, d, e))
+	}
+	for _, e := range append(s.within(gatepost.UnitOOM, from, to), s.oomResults(from, to)...) {
+		if !ofOdoo(e.Name) {
+			continue
+		}
+		hs = append(hs, Hypothesis{
+			Instance: fmt.Sprintf("systemd stopped %s after an out-of-memory kill at %s", e.Name, clockTime(e.Time)),
+			Root:     gatepost.Step{Time: e.Time, Says: fmt.Sprintf("a process of %s was killed for memory", e.Name), Ref: e.Ref},
+			Evidence: []gatepost.Evidence{cite(gatepost.For, e, decisive+weak, "unit", "systemd says that a process of this unit was killed for memory, and stops the unit")},
+		})
+	}
+	if k := s.database.killedDuring(d); k != nil {
+		hs = append(hs, Hypothesis{
+			Instance: fmt.Sprintf("kernel killed PostgreSQL's pid %d at %s", k.PID, clockTime(k.Time)),
+			Root:     gatepost.Step{Time: k.Time, Says: fmt.Sprintf("the kernel killed PostgreSQL's process %d for memory", k.PID), Ref: k.Ref},
+			Evidence: []gatepost.Evidence{cite(gatepost.For, k, decisive+fair, "pid", "the kernel killed a PostgreSQL process, so that PostgreSQL restarted and Odoo lost its database")},
+		})
+	}
+	return hs
+}
+
+// oomResults are units that failed with the result oom-kill.
+func (s *scene) oomResults(from, to gatepost.Time) []*gatepost.Event {
+	var all []*gatepost.Event
+	for _, e := range s.within(gatepost.UnitFailed, from, to.Add(time.Minute)) {
+		if e.Path == "oom-kill" {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+func oomKillDown(s *scene, d *downtime, e *gatepost.Event) Hypothesis {
+	h := Hypothesis{
+		Instance: killName(e),
+		Root:     gatepost.Step{Time: e.Time, Says: fmt.Sprintf("the kernel killed process %d (%s) for memory", e.PID, e.Name), Ref: e.Ref},
+	}
+	var p *process
+	if d.server != nil {
+		p = d.server.known(e.PID, e.Time)
+	}
+	master := d.before != nil && d.before.master == e.PID && e.PID != 0
+	switch {
+	case master && p != nil && p.last <= e.Time.Add(deathSlack):
+		h.Evidence = append(h.Evidence, cite(gatepost.For, e, decisive+fair, "pid", "the killed process is Odoo's master; with it the service goes"))
+		if d.lost != nil {
+			h.Evidence = append(h.Evidence, cite(gatepost.For, d.lost, weak, "silence", "a worker notices that its master is gone"))
+		}
+	case p != nil && d.stop != nil:
+		h.Evidence = append(h.Evidence, cite(gatepost.For, e, decisive, "pid", "the killed process is Odoo's, and the service was stopped right after: systemd stops a unit in which a process was killed for memory (OOMPolicy=stop)"))
+	case p != nil:
+		h.Evidence = append(h.Evidence, cite(gatepost.For, e, strong+weak, "pid", "the killed process is one of Odoo's, and the whole service went with it"))
+	case ofOdoo(e.Name) && d.stop == nil:
+		h.Evidence = append(h.Evidence, cite(gatepost.For, e, strong, "time", "the killed process bears Odoo's name; its pid is of another name space, as in a container"))
+	default:
+		h.Veto = fmt.Sprintf("the kernel killed %s (pid %d), which is no process of Odoo", e.Name, e.PID)
+	}
+	return h
+}
+
+func killName(e *gatepost.Event) string {
+	return fmt.Sprintf("kernel killed pid %d (%s) at %s", e.PID, e.Name, clockTime(e.Time))
+}
+
+func oomDeath(s *scene, d *death) []Hypothesis {
+	if d.how == byOOM {
+		h := Hypothesis{
+			Instance: killName(d.event),
+			Key:      fmt.Sprintf("oom/%d", d.event.Time),
+			Via:      fmt.Sprintf("its worker was killed at %s", clockTime(d.at)),
+			Root:     gatepost.Step{Time: d.event.Time, Says: fmt.Sprintf("the kernel killed %s %d (%s) for memory", d.role, d.event.PID, d.event.Name), Ref: d.event.Ref},
+		}
+		if d.event.PID == d.pid() {
+			h.Evidence = append(h.Evidence, cite(gatepost.For, d.event, decisive+fair, "pid", fmt.Sprintf("the killed process is Odoo's %s %d; it wrote no line after that", d.role, d.pid())))
+		} else {
+			h.Evidence = append(h.Evidence, cite(gatepost.For, d.event, strong, "time", "a process with Odoo's name was killed just when a worker vanished; its pid is of another name space, as in a container"))
+		}
+		h.Evidence = append(h.Evidence, replacedBy(d, 0)...)
+		return []Hypothesis{h}
+	}
+	var hs []Hypothesis
+	for _, e := range s.within(gatepost.KernelOOM, d.at.Add(-30*time.Second), d.at.Add(deathSlack)) {
+		if e.PID == d.pid() && d.pid() != 0 {
+			continue
+		}
+		hs = append(hs, Hypothesis{Instance: killName(e), Veto: fmt.Sprintf("the kernel killed %s (pid %d) then, which is not the worker of this request", e.Name, e.PID)})
+	}
+	if d.how == bySilence && !s.kernelSeen(d.at) {
+		hs = append(hs, Hypothesis{
+			Instance: "the kernel may have killed the worker",
+			Missing:  []string{"no kernel log of that time was given: dmesg -T or journalctl -k would tell an out-of-memory kill from a kill by hand"},
+			Evidence: []gatepost.Evidence{absence(gatepost.For, leak, "a kill for memory looks the same in Odoo's log")},
+		})
+	}
+	return hs
+}
+
+// replacedBy cites the worker that came alive in the place of the dead one.
+func replacedBy(d *death, weight int) []gatepost.Evidence {
+	if d.successor == nil {
+		return nil
+	}
+	return []gatepost.Evidence{cite(gatepost.For, d.successor, weight, "silence", fmt.Sprintf("the master starts a new %s, although none had left in good order", d.role))}
+}
+
+func oomFix(s *scene, g *group) []gatepost.Advice {
+	hard, okHard := s.opt.Setup.Number("odoo", "limit_memory_hard")
+	workers, okWorkers := s.opt.Setup.Number("odoo", "workers")
+	soft, okSoft := s.opt.Setup.Number("odoo", "limit_memory_soft")
+	var used int64
+	for _, h := range g.winners {
+		if h.death != nil && h.death.event != nil {
+			used = max(used, h.death.event.Number)
+		}
+	}
+	var a []gatepost.Advice
+	why := "the limit made the kernel act, which kills without a word; Odoo's own limits answer with an error that users can read"
+	if used > 0 {
+		why = fmt.Sprintf("the killed process held %s when the kernel took it", humanize.IBytes(uint64(used)))
+	}
+	limit := "limit_memory_hard = 2684354560"
+	if used > 0 {
+		limit = fmt.Sprintf("limit_memory_hard = %d", used*9/10)
+	}
+	advice := gatepost.Advice{Do: "set Odoo's memory limits below what the machine or its cgroup has for each worker", Why: why, File: "odoo.conf", Line: limit,
+		Price: "a request that needs more ends with an error (500) instead of taking its worker down"}
+	if okHard && okWorkers {
+		advice.Why += fmt.Sprintf("; %d workers may take %s each (limit_memory_hard), %s in all", workers, humanize.IBytes(uint64(hard)), humanize.IBytes(uint64(hard*workers)))
+	}
+	if okSoft && used > 0 && soft > used {
+		advice.Why += fmt.Sprintf("; limit_memory_soft is %s, more than the worker ever had", humanize.IBytes(uint64(soft)))
+	}
+	a = append(a, advice)
+	if p := g.commonPath(); p != "" {
+		a = append(a, gatepost.Advice{Do: "look at what " + p + " loads: it is what grew", Why: "the killed workers were serving it", Price: "work on the code: read in batches, stream exports"})
+	}
+	return append(a, gatepost.Advice{Do: "give the machine swap or more memory, or fewer workers", Why: "swap turns a kill into slowness", Price: "slower under pressure"})
+}

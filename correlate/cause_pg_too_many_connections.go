@@ -1,0 +1,95 @@
+package correlate
+
+import (
+	"fmt"
+	"time"
+
+	"gatepost"
+)
+
+var _ = register(Cause{
+	Name:  "pg_too_many_connections",
+	Title: "PostgreSQL's connection limit reached",
+	Doc: "PostgreSQL refused connections (too many clients, reserved slots), or Odoo's own pool was full, and that broke the requests. " +
+		"With real Odoo this mostly shows as 500; as 502 or 504 only through a chain: a start that fails, a worker that waits.",
+	Down: tooManyDown,
+	Work: tooManyWork,
+	Fix:  tooManyFix,
+})
+
+func tooManyDown(s *scene, d *downtime) []Hypothesis {
+	h := Hypothesis{Instance: "PostgreSQL had no connection left for Odoo's start"}
+	for _, f := range d.failed {
+		if f.reason() == "too_many" {
+			h.Evidence = append(h.Evidence, cite(gatepost.For, f.errors[0], decisive, "pid", "Odoo started and was refused for want of a connection"))
+			h.Root = gatepost.Step{Time: f.event.Time, Says: "PostgreSQL refused Odoo's connection", Ref: f.errors[0].Ref}
+			break
+		}
+	}
+	if all := s.within(gatepost.PgTooMany, d.from.Add(-downSlack), d.lastOf().Add(downSlack)); len(all) > 0 && (len(d.failed) > 0 || d.silence > 5*time.Second || len(h.Evidence) > 0) {
+		w := decisive
+		if len(d.failed) == 0 {
+			w = strong
+		}
+		h.Evidence = append(h.Evidence, cite(gatepost.For, all[0], w, "time", fmt.Sprintf("PostgreSQL refused %d connections in that time: its limit was reached", len(all))))
+		h.Root = gatepost.Step{Time: all[0].Time, Says: "PostgreSQL had reached its connection limit", Ref: all[0].Ref}
+	}
+	for _, e := range s.tracebacks(d) {
+		if contains(e.Name, "connection slots", "too many clients", "too many connections") {
+			h.Evidence = append(h.Evidence, cite(gatepost.For, e, strong, "process", "Odoo's standard error: "+short(e.Name)))
+			break
+		}
+	}
+	if len(h.Evidence) == 0 {
+		return nil
+	}
+	return []Hypothesis{h}
+}
+
+func tooManyWork(s *scene, w *work) []Hypothesis {
+	if !w.start.Known() {
+		return nil
+	}
+	h := Hypothesis{Instance: "no free connection to PostgreSQL", Key: "too_many"}
+	for _, e := range s.within(gatepost.OdooPoolFull, w.start, w.end.Add(time.Second)) {
+		if e.PID == w.pid && w.server != nil && w.server.sources[e.Ref.Source] {
+			h.Evidence = append(h.Evidence, cite(gatepost.For, e, strong+weak, "pid", "the worker of this request had used up its db_maxconn"))
+			h.Root = gatepost.Step{Time: e.Time, Says: "Odoo's connection pool was full", Ref: e.Ref}
+			break
+		}
+	}
+	if all := s.within(gatepost.PgTooMany, w.start, w.end); len(all) > 0 {
+		h.Evidence = append(h.Evidence, cite(gatepost.For, all[0], fair, "time", fmt.Sprintf("PostgreSQL refused %d connections while the request ran", len(all))))
+		h.Root = gatepost.Step{Time: all[0].Time, Says: "PostgreSQL had reached its connection limit", Ref: all[0].Ref}
+	}
+	if len(h.Evidence) == 0 {
+		return nil
+	}
+	return []Hypothesis{h}
+}
+
+func tooManyFix(s *scene, g *group) []gatepost.Advice {
+	limit, okLimit := s.opt.Setup.Number("postgresql", "max_connections")
+	workers, okW := s.opt.Setup.Number("odoo", "workers")
+	conn, okC := s.opt.Setup.Number("odoo", "db_maxconn")
+	crons, okCron := s.opt.Setup.Number("odoo", "max_cron_threads")
+	if !okCron {
+		crons = 2
+	}
+	why := "every process of Odoo may open up to db_maxconn connections"
+	if okW && okC {
+		why = fmt.Sprintf("%d workers, %d cron workers and the event process may open %d connections each, %d in all", workers, crons, conn, (workers+crons+1)*conn)
+	}
+	if okLimit {
+		why += fmt.Sprintf("; PostgreSQL allows %d", limit)
+	}
+	line := "max_connections = 200"
+	if okLimit {
+		line = fmt.Sprintf("max_connections = %d", 2*limit)
+	}
+	return []gatepost.Advice{
+		{Do: "raise PostgreSQL's limit", Why: why, File: "postgresql.conf", Line: line, Price: "some MB of memory for each connection in use, and a restart of PostgreSQL"},
+		{Do: "or lower Odoo's", Why: "a worker rarely needs more than a handful", File: "odoo.conf", Line: "db_maxconn = 16"},
+		{Do: "or put PgBouncer in between (session pooling for the bus)", Why: "many clients share few connections", Price: "one more service to run"},
+	}
+}

@@ -1,0 +1,120 @@
+package correlate
+
+import (
+	"fmt"
+	"time"
+
+	"gatepost"
+)
+
+var _ = register(Cause{
+	Name:  "proxy_timeout_too_low",
+	Title: "nginx's timeout too low",
+	Doc: "nginx gave up (504) on a request that Odoo then finished successfully, within its own limits, and that was not held up by a queue, a lock, a cron or one slow query: " +
+		"the work normally takes that long (reports, exports, imports). It is not this when any of those explains the duration.",
+	Work: patienceWork,
+	Fix:  patienceFix,
+})
+
+func patienceWork(s *scene, w *work) []Hypothesis {
+	if w.c == nil && !s.longerThanPatience(w) {
+		return nil
+	}
+	h := Hypothesis{Instance: "nginx gave up too early", Key: "patience"}
+	limit := patience{}
+	if w.c != nil {
+		limit = s.patienceFor(w.c)
+	} else {
+		limit = s.usual
+	}
+	if limit.limit > 0 {
+		h.Instance = fmt.Sprintf("nginx waits %s for an answer", seconds(limit.limit))
+	}
+	switch {
+	case !w.finished:
+		h.Veto = "Odoo never finished the request: no timeout would have been long enough"
+	case w.status >= 500:
+		h.Veto = fmt.Sprintf("Odoo answered with %d in the end", w.status)
+	case w.sqlShare() >= sqlShare && !w.chatty():
+		h.Veto = fmt.Sprintf("%s of its %s were SQL: the statement is what to look at", seconds(w.sql), seconds(w.duration()))
+	}
+	for _, l := range w.locks {
+		if l.share(w) >= lockShare {
+			h.Veto = fmt.Sprintf("%s of its %s were a wait for a lock", seconds(l.to.Sub(l.from)), seconds(w.duration()))
+		}
+	}
+	if h.Veto != "" {
+		return []Hypothesis{h}
+	}
+	if !w.start.Known() {
+		h.Via = fmt.Sprintf("Odoo finished it at %s", clockTime(w.end))
+		h.Evidence = append(h.Evidence, s.ownLine(w, fair, "Odoo finished the request after nginx had given up; its log does not say how long it took"))
+		h.Missing = append(h.Missing, "Odoo's performance fields (version 12 and later) would tell SQL from code")
+		return []Hypothesis{h}
+	}
+	h.Via = fmt.Sprintf("Odoo finished it after %s", seconds(w.duration()))
+	h.Root = gatepost.Step{Time: w.start, Says: fmt.Sprintf("a request began that takes %s", seconds(w.duration())), Ref: w.ref}
+	h.Evidence = append(h.Evidence, s.ownLine(w, strong+weak, fmt.Sprintf("Odoo finished it with %d after %s, when nginx had given up", w.status, seconds(w.duration()))))
+	if w.sql != gatepost.Unknown {
+		h.Evidence = append(h.Evidence, s.ownLine(w, weak, fmt.Sprintf("%s of that were SQL, and no lock is logged in its time", seconds(w.sql))))
+	}
+	if x := s.excess(w); x >= farAbove {
+		h.Evidence = append(h.Evidence, gatepost.Evidence{Role: gatepost.Against, Kind: gatepost.OdooRequest, Ref: w.ref, Time: w.end, Join: "request",
+			Says: fmt.Sprintf("it took %.0f times what its route usually takes", x), Weight: -fair})
+	}
+	if limit.limit > 0 && w.duration() > manyTimes*limit.limit {
+		h.Evidence = append(h.Evidence, gatepost.Evidence{Role: gatepost.Against, Kind: gatepost.OdooRequest, Ref: w.ref, Time: w.end, Join: "request",
+			Says: fmt.Sprintf("it took %.0f times as long as nginx waits", float64(w.duration())/float64(limit.limit)), Weight: -leak})
+	}
+	return []Hypothesis{h}
+}
+
+// longerThanPatience reports whether an execution would have failed by itself.
+func (s *scene) longerThanPatience(w *work) bool {
+	return s.usual.limit > 0 && w.duration() >= s.usual.limit
+}
+
+func patienceFix(s *scene, g *group) []gatepost.Advice {
+	var slowest time.Duration
+	finished := 0
+	for _, c := range g.cases {
+		if c.work != nil && c.work.finished && c.work.duration() > 0 {
+			slowest = max(slowest, c.work.duration())
+			finished++
+		}
+	}
+	limit := s.patienceFor(g.cases[0])
+	to := (slowest * 5 / 4).Truncate(10*time.Second) + 10*time.Second
+	if slowest < 10*time.Second {
+		to = (slowest * 5 / 4).Truncate(time.Second) + time.Second
+	}
+	if slowest == 0 {
+		to = 720 * time.Second
+	}
+	saved := 0
+	for _, c := range g.cases {
+		if c.work != nil && c.work.finished && c.work.duration() > 0 && c.work.duration() < to {
+			saved++
+		}
+	}
+	a := gatepost.Advice{
+		Do:    fmt.Sprintf("raise proxy_read_timeout to %s", seconds(to)),
+		Why:   fmt.Sprintf("%d of %d requests would have been answered", saved, len(g.cases)),
+		File:  "nginx.conf",
+		Line:  fmt.Sprintf("proxy_read_timeout %ds;", int(to/time.Second)),
+		Price: "a request that hangs holds its worker that much longer",
+	}
+	if limit.limit > 0 {
+		a.Do = fmt.Sprintf("raise proxy_read_timeout from %s to %s", seconds(limit.limit), seconds(to))
+	}
+	if limit.from.File != "" {
+		a.File = fmt.Sprintf("%s:%d", limit.from.File, limit.from.Line)
+	}
+	if slowest > 0 {
+		a.Why += fmt.Sprintf("; the slowest took %s", seconds(slowest))
+	}
+	if real, ok := s.opt.Setup.Duration("odoo", "limit_time_real", ""); ok && real > 0 && real < to {
+		a.Price += fmt.Sprintf("; limit_time_real is %s and would end it first", seconds(real))
+	}
+	return []gatepost.Advice{a, {Do: "better: make the report or export a background job that sends a link", Why: "users do not wait, and workers stay free", Price: "work on the module"}}
+}

@@ -1,0 +1,80 @@
+package correlate
+
+import (
+	"fmt"
+	"time"
+
+	"gatepost"
+)
+
+var _ = register(Cause{
+	Name:  "service_down_db_unreachable",
+	Title: "Odoo was down: no database",
+	Doc: "PostgreSQL was down, starting, in recovery or refusing, so that Odoo could not start or serve. " +
+		"It is not this when the connection limit was reached (pg_too_many_connections), or when PostgreSQL died of a full disk (disk_full) or of the OOM killer (oom_kill).",
+	Down: dbDownDown,
+	Fix:  dbDownFix,
+})
+
+func dbDownDown(s *scene, d *downtime) []Hypothesis {
+	h := Hypothesis{Instance: "Odoo could not reach PostgreSQL from " + clockTime(d.from), Root: gatepost.Step{Time: d.from, Says: "PostgreSQL could not be reached"}}
+	for _, f := range d.failed {
+		if f.reason() == "database" {
+			w := 0
+			if len(h.Evidence) == 0 {
+				w = strong
+				h.Root.Time = f.event.Time
+			}
+			h.Evidence = append(h.Evidence, cite(gatepost.For, f.errors[0], w, "pid", "Odoo started and got no connection to its database"))
+		}
+	}
+	if down := s.database.during(d); down != nil {
+		w := strong
+		if len(h.Evidence) == 0 && len(d.failed) == 0 && d.after != nil && (!down.to.Known() || down.to > d.lastOf()) {
+			w = -fair // Odoo came back before PostgreSQL did: that was not it
+		}
+		h.Evidence = append(h.Evidence, cite(gatepost.For, down.first, w, "time", "PostgreSQL was down in that time"))
+		h.Instance = fmt.Sprintf("PostgreSQL was down from %s", clockTime(down.from))
+		h.Root = gatepost.Step{Time: down.from, Says: "PostgreSQL went down", Ref: down.first.Ref}
+		if down.ready != nil {
+			h.Evidence = append(h.Evidence, cite(gatepost.For, down.ready, 0, "time", "PostgreSQL took connections again"))
+		}
+		if down.disk != nil || down.killed != nil {
+			h.Evidence = append(h.Evidence, absence(gatepost.Against, -fair, "PostgreSQL itself was taken down by something else"))
+		}
+	}
+	if lost := s.lostDatabase(d); lost != nil && len(h.Evidence) > 0 {
+		h.Evidence = append(h.Evidence, cite(gatepost.For, lost, weak, "time", "the running Odoo lost its database before"))
+	}
+	for i, e := range s.tracebacks(d) {
+		if databaseTrouble(e.Name) {
+			w := 0
+			if i == 0 {
+				w = fair
+			}
+			h.Evidence = append(h.Evidence, cite(gatepost.For, e, w, "process", "Odoo's standard error: "+short(e.Name)))
+			break
+		}
+	}
+	if len(h.Evidence) == 0 {
+		return nil
+	}
+	return []Hypothesis{h}
+}
+
+// lostDatabase is the last sign, shortly before a downtime, that Odoo could not reach PostgreSQL.
+func (s *scene) lostDatabase(d *downtime) *gatepost.Event {
+	all := s.within(gatepost.OdooDBFailed, d.from.Add(-time.Minute), d.from.Add(downSlack))
+	if len(all) == 0 {
+		return nil
+	}
+	return all[0]
+}
+
+func dbDownFix(s *scene, g *group) []gatepost.Advice {
+	return []gatepost.Advice{
+		{Do: "find out why PostgreSQL was down, and start it", Why: fmt.Sprintf("Odoo could not serve for %s without it", people(g.length()))},
+		{Do: "start Odoo after PostgreSQL, and let it try again", Why: "the packaged unit knows nothing of PostgreSQL and does not restart",
+			File: "/etc/systemd/system/odoo.service.d/database.conf", Line: "[Unit]\nAfter=postgresql.service\nWants=postgresql.service\n[Service]\nRestart=always\nRestartSec=3"},
+	}
+}

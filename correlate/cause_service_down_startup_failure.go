@@ -1,0 +1,166 @@
+package correlate
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"gatepost"
+)
+
+var _ = register(Cause{
+	Name:  "service_down_startup_failure",
+	Title: "Odoo was down: it could not start",
+	Doc: "Odoo was started and did not come up: a missing Python dependency, an import error, a broken module, a bad option, a port in use, a failed migration. " +
+		"It is not this when the database refused (service_down_db_unreachable).",
+	Down: startupDown,
+	Fix:  startupFix,
+})
+
+func startupDown(s *scene, d *downtime) []Hypothesis {
+	h := Hypothesis{Root: gatepost.Step{Time: d.from, Says: "Odoo did not come up"}}
+	for _, f := range d.failed {
+		if why := f.reason(); why != "" && why != "load" {
+			h.Evidence = append(h.Evidence, cite(gatepost.Against, f.errors[0], -fair, "process", "the start failed at the database"))
+			continue
+		}
+		h.Root = gatepost.Step{Time: f.event.Time, Says: "a start of Odoo did not get to serve", Ref: f.event.Ref}
+		w := 0
+		if len(h.Evidence) == 0 {
+			w = strong
+		}
+		h.Evidence = append(h.Evidence, cite(gatepost.For, f.event, w, "process", "Odoo started here, and never opened its port"))
+		for _, e := range f.errors {
+			if e.Kind == gatepost.OdooLoadError {
+				h.Evidence = append(h.Evidence, cite(gatepost.For, e, fair, "pid", "what broke the start"))
+			}
+		}
+	}
+	for i, e := range s.tracebacks(d) {
+		if databaseTrouble(e.Name) {
+			continue
+		}
+		w := 0
+		switch {
+		case i > 0:
+		case e.Time.Known():
+			w = decisive
+		case d.silence > 0 || len(d.failed) > 0 || d.after == nil:
+			w = strong + weak
+		}
+		h.Evidence = append(h.Evidence, cite(gatepost.For, e, w, "silence", "Odoo's standard error says why it did not start: "+short(e.Name)))
+		h.Root = gatepost.Step{Time: max(d.from, e.Time), Says: "Odoo could not start: " + short(e.Name), Ref: e.Ref}
+	}
+	for i, e := range s.within(gatepost.UnitExit, d.from.Add(deathSlack), d.lastOf()) {
+		if i == 0 && ofOdoo(e.Name) && e.Path == "exited" && e.Status != 0 {
+			h.Evidence = append(h.Evidence, cite(gatepost.For, e, strong, "unit", fmt.Sprintf("systemd saw the start fail with status %d", e.Status)))
+		}
+	}
+	if restarts := s.within(gatepost.UnitRestart, d.from.Add(deathSlack), d.lastOf()); len(restarts) > 0 && ofOdoo(restarts[0].Name) && len(h.Evidence) > 0 {
+		h.Evidence = append(h.Evidence, cite(gatepost.For, restarts[len(restarts)-1], weak, "unit", fmt.Sprintf("systemd tried again %d times", len(restarts))))
+	}
+	if len(h.Evidence) == 0 && d.orderly() && d.after != nil && d.after.start != nil && d.silence > 0 && !s.stands(gatepost.OdooUpgrade, d) {
+		h.Evidence = append(h.Evidence,
+			cite(gatepost.For, d.after.start, strong+weak, "silence", fmt.Sprintf("after the stop not a line for %s: a start that fails before Odoo can log leaves just that", seconds(d.silence))),
+			silenceAgainst(d.silence))
+		h.Missing = append(h.Missing, "Odoo's standard error of that time (journalctl -u odoo): it names what was missing")
+		h.Root = gatepost.Step{Time: d.stop.Time, Says: "Odoo was stopped and did not come back for a long time", Ref: d.stop.Ref}
+	}
+	if len(h.Evidence) == 0 {
+		return nil
+	}
+	if d.stop == nil && d.before != nil && len(d.failed) == 0 && len(s.tracebacks(d)) == 0 {
+		return nil // it crashed; a restart counter alone does not say that a start failed
+	}
+	h.Instance = "Odoo did not start from " + clockTime(h.Root.Time)
+	return []Hypothesis{h}
+}
+
+// silenceAgainst weighs the length of the silence against a restart that took its time.
+func silenceAgainst(d time.Duration) gatepost.Evidence {
+	if w := silenceBans(d); w < 0 {
+		return absence(gatepost.Against, w, fmt.Sprintf("%s are no more than a restart takes", seconds(d)))
+	}
+	return absence(gatepost.For, silenceBans(d), fmt.Sprintf("%s are long for a restart", seconds(d)))
+}
+
+// stands reports whether an event of that kind stands in the downtime.
+func (s *scene) stands(k gatepost.Kind, d *downtime) bool {
+	return len(s.within(k, d.from, d.lastOf())) > 0
+}
+
+// reason says in a word at what a start failed: "database", "too_many", "disk", "load", or "".
+func (f *failedStart) reason() string {
+	for _, e := range f.errors {
+		switch {
+		case e.Kind == gatepost.OdooDBFailed && e.Name == "too_many":
+			return "too_many"
+		case e.Kind == gatepost.OdooDiskFull:
+			return "disk"
+		case e.Kind == gatepost.OdooLoadError:
+			return "load"
+		}
+	}
+	for _, e := range f.errors {
+		if e.Kind == gatepost.OdooDBFailed {
+			return "database"
+		}
+	}
+	return ""
+}
+
+// tracebacks are what Odoo printed to standard error around a downtime: dated ones that lie in
+// it, undated ones when there is only one downtime that they can belong to.
+func (s *scene) tracebacks(d *downtime) []*gatepost.Event {
+	all := s.within(gatepost.OdooTraceback, d.from.Add(-downSlack), d.lastOf().Add(downSlack))
+	if d.server == nil || len(s.silentDowntimes(d.server)) > 1 {
+		return all
+	}
+	for _, e := range s.undated {
+		if e.Kind == gatepost.OdooTraceback {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// silentDowntimes are those in which a start may have failed.
+func (s *scene) silentDowntimes(sv *server) []*downtime {
+	var all []*downtime
+	for _, d := range sv.downtimes {
+		if len(d.cases) > 0 && (len(d.failed) > 0 || d.silence > 5*time.Second || d.after == nil) {
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
+// databaseTrouble reports whether the last line of a traceback is about the connection to
+// PostgreSQL.
+func databaseTrouble(line string) bool {
+	return strings.Contains(line, "OperationalError") || strings.Contains(line, "connection to server")
+}
+
+func short(s string) string {
+	if r := []rune(s); len(r) > 120 {
+		return string(r[:119]) + "…"
+	}
+	return s
+}
+
+func startupFix(s *scene, g *group) []gatepost.Advice {
+	var a []gatepost.Advice
+	for _, h := range g.winners {
+		for _, e := range h.Evidence {
+			if e.Kind == gatepost.OdooTraceback || e.Kind == gatepost.OdooLoadError {
+				a = append(a, gatepost.Advice{Do: "mend what broke the start", Why: e.Says})
+				break
+			}
+		}
+	}
+	if len(a) == 0 {
+		a = append(a, gatepost.Advice{Do: "read journalctl -u odoo around " + clockTime(g.from()), Why: "what stops Odoo before it can log stands only there: a missing Python package, a wrong option, the port in use"})
+	}
+	return append(a,
+		gatepost.Advice{Do: "try the start before the deploy replaces the running service", Why: "a broken environment then costs nothing", Line: "odoo --stop-after-init -c /etc/odoo/odoo.conf", Price: "a minute in every deploy"})
+}

@@ -1,0 +1,55 @@
+package correlate
+
+import (
+	"fmt"
+
+	"gatepost"
+)
+
+var _ = register(Cause{
+	Name:  "upstream_misconfigured",
+	Title: "nginx points to the wrong place",
+	Doc:   "nginx could never have reached Odoo: wrong port or host, name not resolved, protocol error, header too big. It is not this when it worked before and the service went away.",
+	Case:  misconfiguredCase,
+	Fix:   misconfiguredFix,
+})
+
+func misconfiguredCase(s *scene, c *Case) []Hypothesis {
+	if c.down != nil && c.down.server != nil || c.decisive == nil {
+		return nil
+	}
+	h := Hypothesis{
+		Instance: "upstream " + orSome(c.decisive.Upstream, c.Upstream),
+		Key:      "misconfigured/" + string(c.Phase) + c.decisive.Upstream,
+		Root:     gatepost.Step{Time: c.Time, Says: "nginx cannot use its upstream " + c.decisive.Upstream, Ref: c.decisive.Ref},
+	}
+	switch c.Phase {
+	case gatepost.PhaseProtocol:
+		h.Evidence = append(h.Evidence, cite(gatepost.For, c.decisive, strong+weak, "request", "the answer is not what nginx can pass on: "+short(c.decisive.Text)))
+	case gatepost.PhaseConfig:
+		h.Evidence = append(h.Evidence, cite(gatepost.For, c.decisive, strong, "request", "nginx could not even try: "+short(c.decisive.Text)))
+	case gatepost.PhaseRefused:
+		sv := c.server
+		p := port(c.decisive.Upstream)
+		if sv == nil || p == "" || len(sv.httpPorts) == 0 || sv.httpPorts[p] || sv.geventPorts[p] || c.gevent {
+			return nil
+		}
+		h.Evidence = append(h.Evidence, cite(gatepost.For, c.decisive, strong, "port", fmt.Sprintf("nothing of Odoo ever listened on port %s in this log", p)))
+	default:
+		return nil
+	}
+	return []Hypothesis{h}
+}
+
+func misconfiguredFix(s *scene, g *group) []gatepost.Advice {
+	a := gatepost.Advice{Do: "correct the upstream in nginx.conf: " + g.cases[0].Verdict.Instance, Why: "nginx's error line says what it could not do", File: "nginx.conf"}
+	for _, name := range []string{"upstream_server", "proxy_pass"} {
+		for _, x := range s.opt.Setup {
+			if x.Program == "nginx" && x.Name == name {
+				a.File, a.Line = fmt.Sprintf("%s:%d", x.File, x.Line), x.Value
+				return []gatepost.Advice{a}
+			}
+		}
+	}
+	return []gatepost.Advice{a}
+}

@@ -1,0 +1,245 @@
+package correlate
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"gatepost"
+)
+
+// Align finds the clock of every source by its ID. Run it before Judge, and set the clocks in the
+// store; h gives times as the stamps say them while no clock is set.
+//
+// Stamps with an offset, and Odoo's, which are UTC by rule, are right as they are. For the others
+// pairs of lines about one thing vote for the offset: a failing request in the access log and its
+// error line, a process that the kernel kills and the worker that takes its place. Rates are
+// never compared: periodic traffic would align at any period.
+func Align(ctx context.Context, h History, sources []gatepost.Source, o Options) (map[int]gatepost.Clock, error) {
+	a := aligner{opt: o, raw: make(map[gatepost.Kind][]gatepost.Event)}
+	q := gatepost.Query{Kinds: []gatepost.Kind{
+		gatepost.NginxRequest, gatepost.NginxError, gatepost.KernelOOM, gatepost.OdooWorkerAlive, gatepost.OdooListening, gatepost.OdooParentChanged,
+		gatepost.OdooBadQuery, gatepost.PgSerialization, gatepost.PgError, gatepost.PgStart, gatepost.OdooStart,
+	}}
+	for e, err := range h.Events(ctx, q) {
+		if err != nil {
+			return nil, err
+		}
+		a.raw[e.Kind] = append(a.raw[e.Kind], e)
+	}
+	clocks := make(map[int]gatepost.Clock)
+	for i := range sources {
+		clocks[sources[i].ID] = a.clock(&sources[i])
+	}
+	return clocks, nil
+}
+
+// aligner holds the events that can vote, with raw stamps.
+type aligner struct {
+	opt Options
+	raw map[gatepost.Kind][]gatepost.Event
+}
+
+func (a *aligner) of(k gatepost.Kind, source int) []gatepost.Event {
+	return slices.DeleteFunc(slices.Clone(a.raw[k]), func(e gatepost.Event) bool { return e.Ref.Source != source })
+}
+
+func (a *aligner) clock(src *gatepost.Source) gatepost.Clock {
+	switch src.Stamps {
+	case gatepost.StampsNone:
+		return gatepost.Clock{Zone: "none", How: "the lines carry no time"}
+	case gatepost.StampsBoot:
+		return a.bootClock(src)
+	case gatepost.StampsAbsolute:
+		how := "the stamps carry their offset"
+		if src.Format == "odoo" {
+			how = "Odoo logs UTC"
+		}
+		return gatepost.Clock{Zone: "UTC", How: how}
+	}
+	if a.opt.Zone != nil {
+		return zoneClock(src, a.opt.Zone)
+	}
+	votes := a.localVotes(src)
+	if shift, n := quarterHour(votes); n > 0 {
+		return gatepost.Clock{Shift: shift, Zone: zoneName(shift), How: fmt.Sprintf("%d matched pairs of lines", n), Votes: n}
+	}
+	return gatepost.Clock{Zone: "UTC", How: "assumed: nothing in the logs tells", Sigma: 14 * time.Hour}
+}
+
+// zoneClock is the clock of a source whose zone was given, with the changes of the hour in it.
+func zoneClock(src *gatepost.Source, zone *time.Location) gatepost.Clock {
+	c := gatepost.Clock{Zone: zone.String(), How: "given with --tz"}
+	if !src.First.Known() {
+		return c
+	}
+	at := func(raw gatepost.Time) time.Duration {
+		w := raw.Std()
+		_, offset := time.Date(w.Year(), w.Month(), w.Day(), w.Hour(), w.Minute(), w.Second(), 0, zone).Zone()
+		return -time.Duration(offset) * time.Second
+	}
+	c.Shift = at(src.First)
+	last := c.Shift
+	for t := src.First; t <= src.Last; t = t.Add(30 * time.Minute) {
+		if shift := at(t); shift != last {
+			c.Steps = append(c.Steps, gatepost.ClockStep{From: t, Shift: shift})
+			last = shift
+		}
+	}
+	return c
+}
+
+// localVotes are the shifts that matched pairs ask for, one a pair.
+func (a *aligner) localVotes(src *gatepost.Source) []time.Duration {
+	switch src.Format {
+	case "nginx_error":
+		return a.errorVotes(src)
+	case "kernel", "syslog":
+		return a.killVotes(src)
+	case "postgresql":
+		return a.databaseVotes(src)
+	}
+	return nil
+}
+
+// votesPerLine bounds the pairs of one line: a request that fails all the time pairs with all of
+// its kind, and says little.
+const votesPerLine = 50
+
+// errorVotes pairs error lines with the failing access lines of the same client and request.
+func (a *aligner) errorVotes(src *gatepost.Source) []time.Duration {
+	type who struct {
+		key    uint64
+		client string
+	}
+	access := make(map[who][]gatepost.Time)
+	for _, e := range a.raw[gatepost.NginxRequest] {
+		k := who{e.Key, e.Client}
+		if len(access[k]) < votesPerLine {
+			access[k] = append(access[k], e.Time)
+		}
+	}
+	var votes []time.Duration
+	for _, e := range a.of(gatepost.NginxError, src.ID) {
+		for _, t := range access[who{e.Key, e.Client}] {
+			votes = append(votes, t.Sub(e.Time))
+		}
+	}
+	return votes
+}
+
+// killVotes pairs kernel kills with what Odoo logs of them: a new worker in the place of the dead
+// one, children that miss their master.
+func (a *aligner) killVotes(src *gatepost.Source) []time.Duration {
+	var votes []time.Duration
+	born := a.replacements()
+	for _, k := range a.of(gatepost.KernelOOM, src.ID) {
+		if !ofOdoo(k.Name) {
+			continue
+		}
+		for _, e := range born {
+			if e.PID != k.PID {
+				votes = append(votes, e.Time.Sub(k.Time))
+			}
+		}
+	}
+	return votes
+}
+
+// replacements are the lines of Odoo that follow a death: workers that come alive later than
+// those that a master begins with, and children that miss their master.
+func (a *aligner) replacements() []gatepost.Event {
+	all := slices.Clone(a.raw[gatepost.OdooParentChanged])
+	alive := slices.Clone(a.raw[gatepost.OdooWorkerAlive])
+	byTime := func(x, y gatepost.Event) int { return compareEvents(&x, &y) }
+	slices.SortFunc(alive, byTime)
+	for _, l := range a.raw[gatepost.OdooListening] {
+		first := gatepost.NoTime
+		alive = slices.DeleteFunc(alive, func(e gatepost.Event) bool {
+			if e.Time < l.Time || e.Ref.Source != l.Ref.Source {
+				return false
+			}
+			if !first.Known() {
+				first = e.Time
+			}
+			return e.Time <= first.Add(initialBurst)
+		})
+	}
+	return append(all, alive...)
+}
+
+// databaseVotes pairs statements that PostgreSQL refused with Odoo's lines about them.
+func (a *aligner) databaseVotes(src *gatepost.Source) []time.Duration {
+	var votes []time.Duration
+	odoo := a.raw[gatepost.OdooBadQuery]
+	for _, k := range []gatepost.Kind{gatepost.PgSerialization, gatepost.PgError} {
+		for _, p := range a.of(k, src.ID) {
+			for _, e := range odoo[:min(len(odoo), votesPerLine)] {
+				votes = append(votes, e.Time.Sub(p.Time))
+			}
+		}
+	}
+	return votes
+}
+
+// quarterHour is the whole quarter of an hour that most votes lie at, within two seconds, and how
+// many do. Zones are whole quarters of hours from UTC, and no farther than fourteen hours. Of
+// equal counts the smallest shift wins.
+func quarterHour(votes []time.Duration) (time.Duration, int) {
+	const quarter = 15 * time.Minute
+	count := make(map[time.Duration]int)
+	for _, v := range votes {
+		if q := v.Round(quarter); (v-q).Abs() <= 2*time.Second && q.Abs() <= 14*time.Hour {
+			count[q]++
+		}
+	}
+	best, n := time.Duration(0), 0
+	for q, k := range count {
+		if k > n || k == n && (q.Abs() < best.Abs() || q.Abs() == best.Abs() && q > best) {
+			best, n = q, k
+		}
+	}
+	return best, n
+}
+
+// zoneName names a shift as the zone it stands for.
+func zoneName(shift time.Duration) string {
+	if shift == 0 {
+		return "UTC"
+	}
+	s, d := '+', -shift
+	if d < 0 {
+		s, d = '-', -d
+	}
+	return fmt.Sprintf("UTC%c%02d:%02d", s, int(d.Hours()), int(d.Minutes())%60)
+}
+
+// bootClock finds when the machine started: given, or by the kills that Odoo's log shows too. A
+// new worker comes alive within a tenth of a second of the kill of the old one.
+func (a *aligner) bootClock(src *gatepost.Source) gatepost.Clock {
+	if a.opt.BootTime.Known() && a.opt.BootTime != 0 {
+		return gatepost.Clock{Shift: time.Duration(a.opt.BootTime), Zone: "boot " + a.opt.BootTime.String(), How: "given with --boot-time"}
+	}
+	shift, n := densest(a.killVotes(src), time.Second)
+	if n == 0 {
+		return gatepost.Clock{Zone: "boot unknown", How: "nothing in the logs tells when the machine started", Sigma: time.Duration(1) << 62}
+	}
+	return gatepost.Clock{Shift: shift, Zone: "boot " + gatepost.Time(shift.Truncate(time.Second)).String(), How: fmt.Sprintf("%d kernel kills that Odoo's log shows too", n), Votes: n, Sigma: time.Second}
+}
+
+// densest is the middle of the window of the given width that holds most votes, and how many.
+func densest(votes []time.Duration, width time.Duration) (time.Duration, int) {
+	slices.Sort(votes)
+	best, n := time.Duration(0), 0
+	for i, j := 0, 0; j < len(votes); j++ {
+		for votes[j]-votes[i] > width {
+			i++
+		}
+		if j-i+1 > n {
+			n = j - i + 1
+			best = votes[(i+j)/2]
+		}
+	}
+	return best, n
+}

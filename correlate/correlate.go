@@ -1,0 +1,74 @@
+// Package correlate finds the one cause of every failure.
+//
+// It takes events and requests on a common clock, rebuilds from them what the servers did, lets
+// every registered Cause argue its case for every failure, and weighs the arguments. It has no
+// clock, reads no file and starts no goroutine: the same history always gives the same verdicts,
+// in whatever order its sources were read.
+//
+//	Align          finds the clock of every source            clock.go
+//	Judge          drives the steps below                     correlate.go
+//	  scene        the history, indexed                       scene.go
+//	  cases        failures joined with their error lines     case.go, patience.go
+//	  servers      lives of processes, times of no service    server.go, downtime.go, death.go
+//	  works        what the workers did, and who queued       work.go, queue.go
+//	  locks        who waited for whom in PostgreSQL          lock.go, database.go
+//	  causes       one file each, weighed by                  cause_*.go, score.go
+//	  incidents    failures with one root, and their chain    incident.go, outage.go
+package correlate
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"gatepost"
+)
+
+// History is what the correlator reads: events and requests on the common clock, by time, then
+// by source and offset. The store implements it.
+type History interface {
+	Events(ctx context.Context, q gatepost.Query) iter.Seq2[gatepost.Event, error]
+	Requests(ctx context.Context, q gatepost.Query) iter.Seq2[gatepost.Request, error]
+}
+
+// Options are what is known beside the logs.
+type Options struct {
+	Watched      []int          // statuses that are failures; nil means 502 and 504
+	Setup        gatepost.Setup // configuration files
+	Zone         *time.Location // of sources that do not say theirs (--tz); nil: find out
+	BootTime     gatepost.Time  // of stamps since boot; NoTime: find out
+	Since, Until gatepost.Time  // failures outside are not judged; NoTime: no bound
+}
+
+// Result is all that the correlator found.
+type Result struct {
+	Failures  []gatepost.Failure  // by time, then by source and line
+	Incidents []gatepost.Incident // by time
+	Outages   []gatepost.Incident // trouble without an entry in the ledger
+	Notes     []string
+}
+
+// Judge gives every failure its verdict. Evidence carries references; the caller fills in the
+// text of the lines.
+func Judge(ctx context.Context, h History, sources []gatepost.Source, o Options) (*Result, error) {
+	if o.Watched == nil {
+		o.Watched = []int{502, 504}
+	}
+	s, err := newScene(ctx, h, sources, o)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range s.cases {
+		s.judge(c)
+	}
+	incidents := s.incidents()
+	outages, err := s.outages(ctx, h, incidents)
+	if err != nil {
+		return nil, err
+	}
+	r := &Result{Incidents: incidents, Outages: outages, Notes: s.notes}
+	for _, c := range s.cases {
+		r.Failures = append(r.Failures, c.Failure)
+	}
+	return r, nil
+}

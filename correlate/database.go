@@ -1,0 +1,91 @@
+package correlate
+
+import (
+	"time"
+
+	"gatepost"
+)
+
+// database is PostgreSQL as its log shows it: when it was not there, and why.
+type database struct {
+	downs []*dbDown
+}
+
+// dbDown is a time in which PostgreSQL took no connections.
+type dbDown struct {
+	from, to gatepost.Time // to is NoTime while it has not come back
+	first    *gatepost.Event
+	ready    *gatepost.Event
+	disk     *gatepost.Event // it went down of a full disk
+	killed   *gatepost.Event // the kernel took one of its processes
+}
+
+// buildDatabase walks PostgreSQL's life events.
+func (s *scene) buildDatabase() {
+	db := &database{}
+	s.database = db
+	var open *dbDown
+	for _, e := range s.events(gatepost.PgStop, gatepost.PgDown, gatepost.PgCrash, gatepost.PgStart, gatepost.PgReady, gatepost.PgRefused) {
+		switch e.Kind {
+		case gatepost.PgReady:
+			if open != nil {
+				open.to, open.ready = e.Time, e
+				open = nil
+			}
+			continue
+		case gatepost.PgRefused:
+			if e.Name == "auth" || e.Name == "no_database" {
+				continue
+			}
+		case gatepost.PgStart:
+			// A first start in the log without an end before it is only where the log begins.
+			if open == nil && e.Name != "recovery" && len(db.downs) == 0 {
+				continue
+			}
+		}
+		if open == nil {
+			open = &dbDown{from: e.Time, to: gatepost.NoTime, first: e}
+			db.downs = append(db.downs, open)
+		}
+	}
+	for _, d := range db.downs {
+		s.rootOfDown(d)
+	}
+}
+
+// rootOfDown looks for what took PostgreSQL down: no space for its log, or the kernel.
+func (s *scene) rootOfDown(d *dbDown) {
+	for _, e := range s.within(gatepost.PgDiskFull, d.from.Add(-30*time.Second), d.from.Add(5*time.Second)) {
+		if e.Status == 1 {
+			d.disk = e
+		}
+	}
+	for _, crash := range s.within(gatepost.PgCrash, d.from.Add(-time.Second), d.from.Add(5*time.Second)) {
+		for _, e := range s.within(gatepost.KernelOOM, crash.Time.Add(-5*time.Second), crash.Time.Add(5*time.Second)) {
+			if e.PID == crash.PID {
+				d.killed = e
+			}
+		}
+	}
+}
+
+// downDuring returns the downtime of PostgreSQL that [from, to] meets, or nil.
+func (db *database) downDuring(from, to gatepost.Time) *dbDown {
+	for _, d := range db.downs {
+		if d.from <= to.Add(time.Second) && (!d.to.Known() || d.to >= from.Add(-time.Second)) {
+			return d
+		}
+	}
+	return nil
+}
+
+// during returns the downtime of PostgreSQL that kept Odoo from serving in d, or nil.
+func (db *database) during(d *downtime) *dbDown { return db.downDuring(d.from, d.lastOf()) }
+
+// killedDuring is the kernel's kill of a PostgreSQL process that lies behind a downtime, or nil.
+func (db *database) killedDuring(d *downtime) *gatepost.Event {
+	if down := db.during(d); down != nil {
+		return down.killed
+	}
+	return nil
+}

@@ -1,0 +1,345 @@
+package correlate
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"gatepost"
+)
+
+// how a worker died.
+type how string
+
+const (
+	byOOM       how = "killed by the kernel for memory"
+	byTimeLimit how = "killed by its master for its time"
+	byCPULimit  how = "ended by its CPU time limit"
+	byException how = "ended by an exception"
+	byMemory    how = "ended by its memory limit"
+	bySilence   how = "vanished"
+)
+
+// death is the end of one process that served requests, in the middle of its work.
+type death struct {
+	server    *server
+	process   *process // nil when it is not known which it was
+	role      role
+	at        gatepost.Time
+	how       how
+	event     *gatepost.Event // the line that proves it; nil for a silent death
+	successor *gatepost.Event // the worker that took its place
+	limit     time.Duration   // of a time limit
+	c         *Case           // the request it cut off
+	ghost     *work           // the execution it ended when nginx had given up before
+}
+
+func (d *death) pid() int {
+	if d.process == nil {
+		return 0
+	}
+	return d.process.pid
+}
+
+const (
+	// replaceWithin is how soon the master replaces a worker that is gone.
+	replaceWithin = 8 * time.Second
+	// deathSlack is how far the death and nginx's 502 may lie apart: stamps of one second on
+	// nginx's side, and the effect is logged before the cause.
+	deathSlack = 2500 * time.Millisecond
+)
+
+// buildDeaths finds every process that ended in its work, and pairs the deaths with the requests
+// that they cut off: one death ends at most one request.
+func (s *scene) buildDeaths() {
+	for _, sv := range s.servers {
+		s.violentDeaths(sv)
+		s.kernelKills(sv)
+		s.silentDeaths(sv)
+		s.geventDeaths(sv)
+		slices.SortStableFunc(sv.deaths, func(a, b *death) int { return int(sign(a.at < b.at)) })
+	}
+	s.containerKills()
+	for _, sv := range s.servers {
+		for _, d := range sv.deaths {
+			if d.process != nil {
+				d.process.died = d.at
+			}
+		}
+	}
+	s.pairDeaths()
+}
+
+// violentDeaths are those that Odoo itself logs.
+func (s *scene) violentDeaths(sv *server) {
+	for _, e := range s.events(gatepost.OdooWorkerTimeout, gatepost.OdooWorkerError) {
+		if !sv.sources[e.Ref.Source] {
+			continue
+		}
+		p := sv.life(e.PID, e.Time)
+		d := &death{server: sv, process: p, role: p.role, at: e.Time, event: e, limit: e.Duration, how: byException}
+		switch {
+		case e.Kind == gatepost.OdooWorkerTimeout:
+			d.how = byTimeLimit
+			if e.Name == "WorkerCron" {
+				d.role = roleCron
+			}
+		case strings.Contains(e.Name, "MemoryError"):
+			d.how = byMemory
+		default:
+			for _, cpu := range s.within(gatepost.OdooWorkerCPU, e.Time.Add(-10*time.Second), e.Time.Add(time.Second)) {
+				if cpu.PID == e.PID && sv.sources[cpu.Ref.Source] {
+					d.how, d.event, d.limit = byCPULimit, cpu, cpu.Duration
+				}
+			}
+		}
+		if d.role == roleChild {
+			d.role = roleHTTP
+		}
+		if !slices.ContainsFunc(sv.deaths, func(o *death) bool { return o.process == p && e.Time.Sub(o.at).Abs() < replaceWithin }) {
+			sv.deaths = append(sv.deaths, d)
+		}
+	}
+}
+
+// kernelKills are processes of this server that the kernel names: the same pid, alive until then,
+// silent ever after.
+func (s *scene) kernelKills(sv *server) {
+	for _, e := range s.byKind[gatepost.KernelOOM] {
+		p := sv.known(e.PID, e.Time)
+		if p == nil || p.last > e.Time.Add(deathSlack) {
+			continue
+		}
+		sv.deaths = append(sv.deaths, &death{server: sv, process: p, role: p.role, at: e.Time, how: byOOM, event: e})
+	}
+}
+
+// known returns the life of a pid that had begun by t, or nil.
+func (sv *server) known(pid int, t gatepost.Time) *process {
+	for _, p := range slices.Backward(sv.byPID[pid]) {
+		if p.bornBefore(t.Add(time.Second)) && (p.end == nil || p.end.Time >= t.Add(-deathSlack)) {
+			return p
+		}
+	}
+	return nil
+}
+
+// silentDeaths are workers that are replaced although none left in good order: killed from
+// outside, or crashed in a library. At INFO the master says nothing of them.
+func (s *scene) silentDeaths(sv *server) {
+	used := make(map[*process]bool)
+	for _, born := range sv.processes {
+		if born.role != roleHTTP || born.bornEvent == nil || born.initial || born.bornEvent.Kind != gatepost.OdooWorkerAlive {
+			continue
+		}
+		if p := sv.departed(born.born, used); p != nil {
+			used[p] = true
+			for _, d := range sv.deaths {
+				if d.process == p && d.successor == nil {
+					d.successor = born.bornEvent
+				}
+			}
+			continue
+		}
+		p := sv.vanished(born.born, used)
+		if p != nil {
+			used[p] = true
+		}
+		sv.deaths = append(sv.deaths, &death{server: sv, process: p, role: roleHTTP, at: born.born, how: bySilence, successor: born.bornEvent})
+	}
+}
+
+// departed returns the worker whose known end this birth makes up for.
+func (sv *server) departed(t gatepost.Time, used map[*process]bool) *process {
+	for _, p := range sv.processes {
+		if p.role == roleHTTP && !used[p] && p.end != nil && p.end.Time <= t.Add(time.Second) && p.end.Time >= t.Add(-replaceWithin) {
+			return p
+		}
+	}
+	for _, d := range sv.deaths {
+		if d.how == byOOM && d.process != nil && !used[d.process] && d.role == roleHTTP && d.at <= t.Add(time.Second) && d.at >= t.Add(-replaceWithin) {
+			return d.process
+		}
+	}
+	return nil
+}
+
+// vanished returns the one worker that lived at t and never wrote a line again; nil when several
+// fit.
+func (sv *server) vanished(t gatepost.Time, used map[*process]bool) *process {
+	var found *process
+	g := sv.generationAt(t)
+	for _, p := range sv.processes {
+		if p.role != roleHTTP || used[p] || p.end != nil || p.last > t || !p.bornBefore(t.Add(-time.Millisecond)) || sv.generationAt(p.last) != g {
+			continue
+		}
+		if found != nil {
+			return nil
+		}
+		found = p
+	}
+	return found
+}
+
+// geventDeaths are ends of the event process: it is started anew while the workers live on.
+func (s *scene) geventDeaths(sv *server) {
+	for _, g := range sv.generations {
+		var before *process
+		for _, p := range sv.processes {
+			if p.role != roleGevent || !p.born.Known() || sv.generationAt(p.born) != g {
+				continue
+			}
+			if before != nil && !slices.ContainsFunc(sv.deaths, func(d *death) bool { return d.process == before }) {
+				d := &death{server: sv, process: before, role: roleGevent, at: p.born, how: bySilence, successor: p.bornEvent}
+				for _, e := range s.within(gatepost.OdooWorkerMemory, p.born.Add(-replaceWithin), p.born) {
+					if e.PID == before.pid && sv.sources[e.Ref.Source] {
+						d.how, d.event, d.at = byMemory, e, e.Time
+					}
+				}
+				sv.deaths = append(sv.deaths, d)
+			}
+			before = p
+		}
+	}
+}
+
+// ofOdoo reports whether the command name that the kernel prints is one of Odoo's.
+func ofOdoo(comm string) bool {
+	for _, name := range []string{"odoo", "python", "openerp", "gevent"} {
+		if strings.HasPrefix(comm, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// containerKills joins kernel kills whose pid no Odoo log knows (in a container Odoo logs the pids
+// of its own name space) with a worker that vanished at that moment.
+func (s *scene) containerKills() {
+	for _, e := range s.byKind[gatepost.KernelOOM] {
+		if !ofOdoo(e.Name) || s.anyKnows(e) {
+			continue
+		}
+		var best *death
+		for _, sv := range s.servers {
+			for _, d := range sv.deaths {
+				gap := d.at.Sub(e.Time)
+				if d.how == bySilence && d.event == nil && gap > -deathSlack && gap < deathSlack && (best == nil || gap.Abs() < best.at.Sub(e.Time).Abs()) {
+					best = d
+				}
+			}
+		}
+		if best != nil {
+			best.how, best.event = byOOM, e
+		}
+	}
+}
+
+func (s *scene) anyKnows(e *gatepost.Event) bool {
+	for _, sv := range s.servers {
+		if sv.known(e.PID, e.Time) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// pairDeaths gives each request that was broken off the death nearest to it.
+func (s *scene) pairDeaths() {
+	type couple struct {
+		c    *Case
+		d    *death
+		dist time.Duration
+	}
+	var all []couple
+	for _, c := range s.cases {
+		broken := c.Phase == gatepost.PhasePremature || c.Phase == gatepost.PhaseUnknown && c.Status == 502 ||
+			c.gevent && (c.turnedAway() || c.Phase == gatepost.PhasePremature)
+		if !broken || c.down != nil || c.server == nil {
+			continue
+		}
+		for _, d := range c.server.deaths {
+			if (d.role == roleGevent) != c.gevent || d.role == roleCron {
+				continue
+			}
+			dist := max(0, c.Time.Sub(d.at), d.at.Sub(c.until))
+			limit := deathSlack
+			if c.gevent && d.at <= c.Time {
+				limit = geventReturn // refused until the next one listens
+			}
+			if dist <= limit {
+				all = append(all, couple{c, d, dist})
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b couple) int { return int(a.dist - b.dist) })
+	for _, k := range all {
+		if k.c.death != nil || k.d.c != nil && !k.c.gevent {
+			continue
+		}
+		k.c.death = k.d
+		if !k.c.gevent {
+			k.d.c = k.c
+		}
+	}
+}
+
+// geventReturn is how long the event process takes to come back.
+const geventReturn = 6 * time.Second
+
+// beat is how often the master looks after its workers; a worker's last sign of life may be that
+// much older than the request it serves.
+const beat = 4500 * time.Millisecond
+
+// matchGhosts gives deaths by time limit to the requests that nginx had given up on before: the
+// request killed at k began in [k-limit-beat, k-limit+beat].
+func (s *scene) matchGhosts() {
+	for _, sv := range s.servers {
+		for _, d := range sv.deaths {
+			if d.role != roleHTTP || d.c != nil || d.limit <= 0 {
+				continue
+			}
+			w := &work{server: sv, pid: d.pid(), start: d.at.Add(-d.limit), end: d.at, sql: gatepost.Unknown, death: d}
+			if p := d.process; p != nil && d.how == byTimeLimit {
+				w.start = max(w.start, lastWorkEnd(sv, p, d.at))
+			}
+			d.ghost = w
+			sv.works = append(sv.works, w)
+			var best *Case
+			for _, c := range s.cases {
+				if c.server != sv || c.work != nil || !c.timedOut() || c.gevent {
+					continue
+				}
+				from, _ := s.waitOf(c)
+				if !from.Known() || from.Sub(d.at.Add(-d.limit)).Abs() > beat+errorSlack || c.Time > d.at.Add(deathSlack) {
+					continue
+				}
+				if best == nil || from.Sub(w.start).Abs() < best.ghostGap(s, w) {
+					best = c
+				}
+			}
+			if best != nil {
+				best.work, w.c = w, best
+				if from, _ := s.waitOf(best); from.Known() {
+					w.start = from
+				}
+			}
+		}
+	}
+}
+
+func (c *Case) ghostGap(s *scene, w *work) time.Duration {
+	from, _ := s.waitOf(c)
+	return from.Sub(w.start).Abs()
+}
+
+// lastWorkEnd is when a process ended its last request before t.
+func lastWorkEnd(sv *server, p *process, t gatepost.Time) gatepost.Time {
+	last := gatepost.NoTime
+	for _, w := range sv.works {
+		if w.pid == p.pid && w.finished && w.end < t {
+			last = max(last, w.end)
+		}
+	}
+	return last
+}

@@ -1,0 +1,220 @@
+package correlate
+
+import (
+	"slices"
+	"time"
+
+	"gatepost"
+)
+
+// downtime is a time in which the service was not there: from the end of one generation to the
+// open socket of the next.
+type downtime struct {
+	server        *server
+	from, to      gatepost.Time // to is NoTime while it has not come back
+	before, after *generation   // nil where the log does not reach
+	stop          *gatepost.Event
+	lost          *gatepost.Event
+	failed        []*failedStart
+	silence       time.Duration // from the last line of the old life to the first of the new, 0 when not known
+	cases         []*Case
+
+	hypotheses []Hypothesis // why it was down; found once for all its failures
+	judged     bool
+}
+
+const (
+	// downSlack is how far a failure may lie outside a downtime by the coarseness of stamps.
+	downSlack = 2 * time.Second
+	// failTimeout is nginx's fail_timeout by default: so long a group without a live server
+	// keeps refusing after the service is back.
+	failTimeout = 10 * time.Second
+	// clusterGap joins refusals into one downtime where no Odoo log shows its bounds.
+	clusterGap = 30 * time.Second
+)
+
+// buildDowntimes finds when each server was not there, and which failures fell into that.
+func (s *scene) buildDowntimes() {
+	for _, sv := range s.servers {
+		for i, g := range sv.generations {
+			var next *generation
+			if i+1 < len(sv.generations) {
+				next = sv.generations[i+1]
+			}
+			if d := s.downtimeAfter(sv, g, next); d != nil {
+				sv.downtimes = append(sv.downtimes, d)
+			}
+		}
+		if d := s.downtimeBefore(sv); d != nil {
+			sv.downtimes = slices.Insert(sv.downtimes, 0, d)
+		}
+		for _, d := range sv.downtimes {
+			d.findFailedStarts(s)
+		}
+	}
+	for _, c := range s.cases {
+		if c.server == nil || c.timedOut() && c.Phase != gatepost.PhaseConnectTimeout {
+			continue
+		}
+		for _, d := range c.server.downtimes {
+			if d.holds(c) && (c.turnedAway() || d.cutsOff(c)) {
+				c.down = d
+				d.cases = append(d.cases, c)
+				break
+			}
+		}
+	}
+	s.bareDowntimes()
+}
+
+// downtimeAfter is the time between one life of the service and the next. Without a next one
+// there is a downtime only when the order to stop, or refused requests, show it.
+func (s *scene) downtimeAfter(sv *server, g, next *generation) *downtime {
+	d := &downtime{server: sv, before: g, after: next, to: gatepost.NoTime, stop: g.stop, lost: g.lost}
+	switch {
+	case g.stop != nil:
+		d.from = g.stop.Time
+	case g.lost != nil:
+		d.from = min(g.lost.Time, g.last)
+	default:
+		d.from = g.last
+	}
+	if next != nil {
+		d.to = next.listening.Time
+		first := next.listening.Time
+		if next.start != nil {
+			first = next.start.Time
+		}
+		if g.last < first {
+			d.silence = first.Sub(g.last)
+		}
+		return d
+	}
+	if g.stop != nil || g.lost != nil {
+		return d
+	}
+	for _, c := range s.cases {
+		if c.server == sv && !c.gevent && c.Phase == gatepost.PhaseRefused && c.Time > g.last.Add(downSlack) {
+			return d
+		}
+	}
+	return nil
+}
+
+// downtimeBefore is the time before the first start that the log shows, when requests were
+// refused in it.
+func (s *scene) downtimeBefore(sv *server) *downtime {
+	if len(sv.generations) == 0 || sv.generations[0].listening == nil {
+		return nil
+	}
+	g := sv.generations[0]
+	from := gatepost.NoTime
+	for _, c := range s.cases {
+		if c.server == sv && c.turnedAway() && c.Time < g.listening.Time {
+			from = c.Time
+			break
+		}
+	}
+	if !from.Known() {
+		return nil
+	}
+	return &downtime{server: sv, from: from, to: g.listening.Time, after: g}
+}
+
+// holds reports whether the failure lies in the downtime. The event process comes back later
+// than the workers, and a group of several servers stays set aside for fail_timeout.
+func (d *downtime) holds(c *Case) bool {
+	if c.until < d.from.Add(-downSlack) {
+		return false
+	}
+	if !d.to.Known() {
+		return true
+	}
+	to := d.to
+	if c.gevent && d.after != nil && d.after.gevent != nil {
+		to = max(to, d.after.gevent.Time)
+	}
+	if c.noLive() {
+		to = to.Add(failTimeout)
+	}
+	return c.Time <= to.Add(downSlack)
+}
+
+// noLive reports whether nginx had set all servers of the group aside on one of the tries.
+func (c *Case) noLive() bool {
+	if c.Phase == gatepost.PhaseNoLive {
+		return true
+	}
+	return slices.ContainsFunc(c.errors, func(e *gatepost.Event) bool { return e.Phase == gatepost.PhaseNoLive })
+}
+
+// cutsOff reports whether a request that was in work can have ended with the service: it was
+// broken off where the downtime begins.
+func (d *downtime) cutsOff(c *Case) bool {
+	if c.Phase == gatepost.PhaseUnknown && c.Status == 502 {
+		return true
+	}
+	if c.Phase != gatepost.PhasePremature {
+		return false
+	}
+	end := d.from
+	if d.before != nil {
+		end = max(end, d.before.last)
+	}
+	return c.Time <= end.Add(2*downSlack)
+}
+
+// findFailedStarts collects the starts in the downtime that did not get to serve.
+func (d *downtime) findFailedStarts(s *scene) {
+	to := d.to
+	if !to.Known() {
+		to = d.server.last
+	}
+	for _, e := range s.within(gatepost.OdooStart, d.from, to) {
+		if !d.server.sources[e.Ref.Source] || d.after != nil && e.PID == d.after.master {
+			continue
+		}
+		f := &failedStart{event: e}
+		for _, k := range []gatepost.Kind{gatepost.OdooDBFailed, gatepost.OdooLoadError, gatepost.OdooPoolFull, gatepost.OdooDiskFull, gatepost.OdooMemoryError, gatepost.OdooError} {
+			for _, x := range s.within(k, e.Time, to) {
+				if x.PID == e.PID && d.server.sources[x.Ref.Source] {
+					f.errors = append(f.errors, x)
+				}
+			}
+		}
+		d.failed = append(d.failed, f)
+	}
+}
+
+// bareDowntimes groups the refusals that no Odoo log explains: with their own bounds only.
+func (s *scene) bareDowntimes() {
+	open := make(map[string]*downtime)
+	for _, c := range s.cases {
+		if c.down != nil || c.timedOut() || !c.turnedAway() && c.Phase != gatepost.PhaseUnknown {
+			continue
+		}
+		if c.server != nil && c.server.first.Known() && c.server.first <= c.Time && c.Time <= c.server.last {
+			continue // Odoo's log shows it alive
+		}
+		addr := c.Upstream
+		d := open[addr]
+		if d == nil || c.Time.Sub(d.to) > clusterGap {
+			d = &downtime{from: c.Time, to: c.until}
+			open[addr] = d
+		}
+		d.to = c.until
+		c.down = d
+		d.cases = append(d.cases, c)
+	}
+}
+
+// lastOf returns until when the downtime lasted as far as known.
+func (d *downtime) lastOf() gatepost.Time {
+	if d.to.Known() {
+		return d.to
+	}
+	if n := len(d.cases); n > 0 {
+		return d.cases[n-1].until
+	}
+	return d.from
+}

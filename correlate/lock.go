@@ -1,0 +1,328 @@
+package correlate
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"gatepost"
+)
+
+// cronRun is one run of a scheduled action.
+type cronRun struct {
+	server   *server
+	name     string
+	pid      int
+	from, to gatepost.Time // to is NoTime when its end is not in the log
+	start    *gatepost.Event
+	end      *gatepost.Event
+}
+
+// buildCrons pairs the starts and ends of scheduled actions by pid and name. A cron worker runs
+// one job at a time, so its next start ends the run before.
+func (s *scene) buildCrons() {
+	type who struct {
+		server *server
+		pid    int
+	}
+	open := make(map[who]*cronRun)
+	for _, sv := range s.servers {
+		for _, e := range s.events(gatepost.OdooCronStart, gatepost.OdooCronEnd, gatepost.OdooCronError, gatepost.OdooWorkerTimeout) {
+			if !sv.sources[e.Ref.Source] {
+				continue
+			}
+			k := who{sv, e.PID}
+			r := open[k]
+			if r != nil {
+				r.to, r.end = e.Time, e
+				delete(open, k)
+			}
+			switch {
+			case e.Kind == gatepost.OdooCronStart:
+				r = &cronRun{server: sv, name: e.Name, pid: e.PID, from: e.Time, to: gatepost.NoTime, start: e}
+				open[k] = r
+				s.crons = append(s.crons, r)
+			case r == nil && e.Kind == gatepost.OdooCronEnd && e.Duration > 0:
+				// Only the end is there, and it says how long the run took.
+				s.crons = append(s.crons, &cronRun{server: sv, name: e.Name, pid: e.PID, from: e.Time.Add(-e.Duration), to: e.Time, end: e})
+			}
+		}
+	}
+	slices.SortStableFunc(s.crons, func(a, b *cronRun) int { return int(sign(a.from < b.from)) })
+}
+
+// lastOf is the end of the run, or the end of the server's log while it is open.
+func (r *cronRun) lastOf() gatepost.Time {
+	if r.to.Known() {
+		return r.to
+	}
+	return r.server.last
+}
+
+// event is the line that shows the run best.
+func (r *cronRun) event() *gatepost.Event {
+	if r.start != nil {
+		return r.start
+	}
+	return r.end
+}
+
+// lockWait is one backend's wait for a lock.
+type lockWait struct {
+	backend  int
+	from, to gatepost.Time // to is NoTime when it never got the lock
+	holders  []int
+	object   string
+	db       string
+	first    *gatepost.Event // still waiting
+	last     *gatepost.Event // still waiting, the last time
+	acquired *gatepost.Event
+	hold     *lockHold
+	taken    bool // given to a request
+}
+
+// lockHold is a lock in one hand while others wait: the root of a chain of waits.
+type lockHold struct {
+	backend  int
+	from     gatepost.Time // the first wait for it
+	released gatepost.Time // when the first waiter got it, NoTime when none did
+	waits    []*lockWait
+	cron     *cronRun // the scheduled action that held it
+	work     *work    // the request that held it
+	chance   float64  // how often a cron run fits such a hold by accident
+}
+
+// lockSpan is the part of a lock wait that lies in a request's life.
+type lockSpan struct {
+	wait *lockWait
+	from gatepost.Time
+	to   gatepost.Time
+}
+
+// buildLocks makes waits and holds of PostgreSQL's lock lines.
+func (s *scene) buildLocks() {
+	open := make(map[int]*lockWait)
+	for _, e := range s.events(gatepost.PgLockWait, gatepost.PgLockAcquired) {
+		from := e.Time.Add(-max(0, e.Duration))
+		w := open[e.PID]
+		if w == nil || w.from.Sub(from).Abs() > time.Second {
+			w = &lockWait{backend: e.PID, from: from, to: gatepost.NoTime, object: e.Name, db: e.DB, first: e}
+			open[e.PID] = w
+			s.locks = append(s.locks, w)
+		}
+		if e.Kind == gatepost.PgLockAcquired {
+			w.to, w.acquired = e.Time, e
+			delete(open, e.PID)
+			continue
+		}
+		w.last = e
+		if len(w.holders) == 0 {
+			w.holders = e.PIDs
+		}
+	}
+	slices.SortStableFunc(s.locks, func(a, b *lockWait) int { return int(sign(a.from < b.from)) })
+	s.buildHolds()
+}
+
+// buildHolds groups waits by the backend at the root of their chain: a holder that itself waits is
+// a link, not the root.
+func (s *scene) buildHolds() {
+	holds := make(map[int][]*lockHold)
+	for _, w := range s.locks {
+		if len(w.holders) == 0 {
+			continue
+		}
+		root := s.rootHolder(w)
+		var h *lockHold
+		for _, k := range holds[root] {
+			if !k.released.Known() || w.from <= k.released {
+				h = k
+			}
+		}
+		if h == nil {
+			h = &lockHold{backend: root, from: w.from, released: gatepost.NoTime}
+			holds[root] = append(holds[root], h)
+		}
+		w.hold = h
+		h.waits = append(h.waits, w)
+		h.from = min(h.from, w.from)
+		if w.to.Known() && (!h.released.Known() || w.to < h.released) {
+			h.released = w.to
+		}
+	}
+	for _, all := range holds {
+		for _, h := range all {
+			s.findHolder(h)
+		}
+	}
+}
+
+// rootHolder follows the chain of waits to the backend that waits for nobody.
+func (s *scene) rootHolder(w *lockWait) int {
+	root := w.holders[0]
+	for range 20 {
+		i := slices.IndexFunc(s.locks, func(o *lockWait) bool {
+			return o.backend == root && len(o.holders) > 0 && o.from <= w.from.Add(time.Second) && (!o.to.Known() || o.to >= w.from)
+		})
+		if i < 0 || s.locks[i].holders[0] == w.backend {
+			return root
+		}
+		root = s.locks[i].holders[0]
+	}
+	return root
+}
+
+// releaseSlack is how far the end of what held a lock may lie from the moment a waiter got it: the
+// commit comes first, Odoo's line after it.
+const releaseSlack = time.Second
+
+// findHolder names who held the lock. PostgreSQL's pids never stand in Odoo's log, so the join is
+// by time on both ends: the run began before the first wait, and ended when the lock was freed.
+func (s *scene) findHolder(h *lockHold) {
+	for _, r := range s.crons {
+		if r.holds(h, 0) && (h.cron == nil || r.from > h.cron.from) {
+			h.cron = r
+		}
+	}
+	if h.cron != nil {
+		h.chance = s.chance(func(shift time.Duration) bool {
+			return slices.ContainsFunc(s.crons, func(r *cronRun) bool { return r.holds(h, shift) })
+		})
+		return
+	}
+	if !h.released.Known() {
+		return
+	}
+	for _, sv := range s.servers {
+		for _, w := range sv.works {
+			if w.start.Known() && w.start <= h.from.Add(100*time.Millisecond) && w.end.Sub(h.released).Abs() <= releaseSlack/2 && !w.waitedFor(h) {
+				h.work = w
+			}
+		}
+	}
+}
+
+// holds reports whether the run, moved by shift, spans the hold and ends with it. A hold that is
+// not seen to end only needs to lie in the run.
+func (r *cronRun) holds(h *lockHold, shift time.Duration) bool {
+	if r.from.Add(shift) > h.from.Add(releaseSlack/2) {
+		return false
+	}
+	if !h.released.Known() {
+		last := h.from
+		for _, w := range h.waits {
+			last = max(last, w.first.Time, w.from)
+			if w.last != nil {
+				last = max(last, w.last.Time)
+			}
+		}
+		return !r.to.Known() || r.to.Add(shift) >= last
+	}
+	return r.to.Known() && r.to.Add(shift).Sub(h.released).Abs() <= releaseSlack
+}
+
+// waitedFor reports whether the request was one of those that waited for the lock: it spans such a
+// wait that is as long as most of it.
+func (w *work) waitedFor(h *lockHold) bool {
+	return slices.ContainsFunc(h.waits, func(l *lockWait) bool {
+		return l.to.Known() && l.from >= w.start.Add(-releaseSlack/2) && l.to <= w.end.Add(releaseSlack/2) && overlap(l.from, l.to, w.start, w.end)*2 > w.duration()
+	})
+}
+
+// chance measures how often a coincidence happens by accident: the share of several hundred shifts
+// of the same stream at which it would hold as well. It is never 0, since so many shifts cannot
+// show less than one in their number.
+func (s *scene) chance(fits func(shift time.Duration) bool) float64 {
+	const shifts = 400
+	const step = 97 * time.Second / 10 // prime to the periods that schedules have
+	hits := 1
+	for i := 1; i <= shifts/2; i++ {
+		for _, d := range []time.Duration{time.Duration(i) * step, -time.Duration(i) * step} {
+			if fits(d) {
+				hits++
+			}
+		}
+	}
+	return float64(hits) / (shifts + 1)
+}
+
+// bans is the weight of evidence, in milli-bans, of a coincidence that happens by accident with
+// probability p.
+func bans(p float64) int { return int(math.Round(-1000 * math.Log10(p))) }
+
+// assignLocks gives each lock wait to the request in whose life it lies: one wait to one request,
+// the closest fit first.
+func (s *scene) assignLocks() {
+	type fit struct {
+		w    *work
+		c    *Case
+		l    *lockWait
+		miss time.Duration
+	}
+	var fits []fit
+	for _, l := range s.locks {
+		to := l.to
+		if !to.Known() {
+			to = l.from.Add(time.Second)
+			if l.last != nil {
+				to = max(to, l.last.Time)
+			}
+		}
+		for _, sv := range s.servers {
+			for _, w := range sv.works {
+				if w.start.Known() && w.finished && l.from >= w.start.Add(-releaseSlack/2) && to <= w.end.Add(releaseSlack/2) {
+					fits = append(fits, fit{w: w, l: l, miss: l.from.Sub(w.start).Abs() + w.end.Sub(to).Abs()})
+				}
+			}
+		}
+		for _, c := range s.cases {
+			if from, until := s.waitOf(c); c.timedOut() && !c.gevent && from.Known() && (c.work == nil || !c.work.finished) && l.from >= from.Add(-releaseSlack) && l.from <= until {
+				fits = append(fits, fit{c: c, l: l, miss: l.from.Sub(from).Abs() + time.Second})
+			}
+		}
+	}
+	slices.SortStableFunc(fits, func(a, b fit) int { return int(a.miss - b.miss) })
+	for _, f := range fits {
+		if f.l.taken {
+			continue
+		}
+		f.l.taken = true
+		span := lockSpan{wait: f.l, from: f.l.from, to: f.l.to}
+		if !span.to.Known() {
+			span.to = span.from.Add(time.Second)
+			if f.l.last != nil {
+				span.to = max(span.to, f.l.last.Time)
+			}
+		}
+		if f.w != nil {
+			f.w.locks = append(f.w.locks, span)
+		} else {
+			f.c.locks = append(f.c.locks, span)
+		}
+	}
+	s.findRetries()
+}
+
+// findRetries notes the conflict that a request ran into: an update that waited for another
+// transaction fails when that one commits, and Odoo tries again.
+func (s *scene) findRetries() {
+	byPID := make(map[string][]*gatepost.Event)
+	for _, e := range s.events(gatepost.OdooRetry, gatepost.OdooBadQuery) {
+		byPID[strconv.Itoa(e.Ref.Source)+"/"+strconv.Itoa(e.PID)] = append(byPID[strconv.Itoa(e.Ref.Source)+"/"+strconv.Itoa(e.PID)], e)
+	}
+	for _, sv := range s.servers {
+		for _, w := range sv.works {
+			if !w.start.Known() {
+				continue
+			}
+			for id := range sv.sources {
+				for _, e := range byPID[strconv.Itoa(id)+"/"+strconv.Itoa(w.pid)] {
+					if e.Time >= w.start && e.Time <= w.end && (w.retry == nil || e.Time < w.retry.Time) {
+						w.retry = e
+					}
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,152 @@
+package correlate
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"gatepost"
+)
+
+// trouble is a stretch of time in which something broke that need not show as a failure of the
+// ledger: users saw 404, 302 or 500, or nothing.
+type trouble struct {
+	cause    string
+	title    string
+	from, to gatepost.Time
+	root     gatepost.Step
+	evidence []*gatepost.Event
+	count    int
+}
+
+// outages finds trouble that no incident of the ledger tells of.
+func (s *scene) outages(ctx context.Context, h History, incidents []gatepost.Incident) ([]gatepost.Incident, error) {
+	var all []trouble
+	all = append(all, s.databaseTroubles()...)
+	for _, k := range []struct {
+		kinds []gatepost.Kind
+		cause string
+		title string
+	}{
+		{[]gatepost.Kind{gatepost.PgTooMany}, "pg_too_many_connections", "PostgreSQL refused connections: its limit was reached"},
+		{[]gatepost.Kind{gatepost.OdooPoolFull}, "pg_too_many_connections", "a process of Odoo used up its own connection pool"},
+		{[]gatepost.Kind{gatepost.OdooMemoryError}, "memory_limit", "requests ran into limit_memory_hard"},
+		{[]gatepost.Kind{gatepost.PgDiskFull, gatepost.OdooDiskFull}, "disk_full", "no space left"},
+		{[]gatepost.Kind{gatepost.OdooLoadError}, "service_down_startup_failure", "a module or registry did not load"},
+	} {
+		all = append(all, s.clusters(k.cause, k.title, s.events(k.kinds...))...)
+	}
+	all = append(all, s.quietKills()...)
+	all = slices.DeleteFunc(all, func(t trouble) bool {
+		return slices.ContainsFunc(incidents, func(i gatepost.Incident) bool {
+			return i.Cause == t.cause && i.From <= t.to.Add(time.Minute) && i.To >= t.from.Add(-time.Minute)
+		})
+	})
+	slices.SortStableFunc(all, func(a, b trouble) int { return int(sign(a.from < b.from)) })
+	var out []gatepost.Incident
+	for i, t := range all {
+		in := s.outage(fmt.Sprintf("o-%02d", i+1), t)
+		statuses, err := s.statuses(ctx, h, t.from, t.to)
+		if err != nil {
+			return nil, err
+		}
+		in.Statuses = statuses
+		out = append(out, in)
+	}
+	return out, nil
+}
+
+// databaseTroubles are the times without PostgreSQL.
+func (s *scene) databaseTroubles() []trouble {
+	var all []trouble
+	for _, d := range s.database.downs {
+		t := trouble{cause: "service_down_db_unreachable", title: "PostgreSQL was down", from: d.from, to: d.to, count: 1,
+			root: gatepost.Step{Time: d.from, Says: "PostgreSQL went down", Ref: d.first.Ref}, evidence: []*gatepost.Event{d.first}}
+		switch {
+		case d.disk != nil:
+			t.cause, t.title = "disk_full", "PostgreSQL gave up for want of space"
+			t.evidence = append(t.evidence, d.disk)
+			t.root = gatepost.Step{Time: d.disk.Time, Says: "PostgreSQL's disk was full", Ref: d.disk.Ref}
+		case d.killed != nil:
+			t.cause, t.title = "oom_kill", "the kernel killed a PostgreSQL process for memory"
+			t.evidence = append(t.evidence, d.killed)
+			t.root = gatepost.Step{Time: d.killed.Time, Says: "the kernel killed a PostgreSQL process", Ref: d.killed.Ref}
+		}
+		if d.ready != nil {
+			t.evidence = append(t.evidence, d.ready)
+		}
+		if !t.to.Known() {
+			t.to = t.from
+		}
+		if lost := s.within(gatepost.OdooDBFailed, d.from.Add(-time.Second), t.to.Add(time.Second)); len(lost) > 0 {
+			t.evidence = append(t.evidence, lost[0])
+		}
+		all = append(all, t)
+	}
+	return all
+}
+
+// clusters groups events of one kind of trouble into stretches.
+func (s *scene) clusters(cause, title string, events []*gatepost.Event) []trouble {
+	var all []trouble
+	for _, e := range events {
+		if n := len(all); n > 0 && e.Time.Sub(all[n-1].to) <= s.quiet() {
+			t := &all[n-1]
+			t.to = e.Time
+			t.count++
+			if len(t.evidence) < 5 {
+				t.evidence = append(t.evidence, e)
+			}
+			continue
+		}
+		all = append(all, trouble{cause: cause, title: title, from: e.Time, to: e.Time, count: 1,
+			root: gatepost.Step{Time: e.Time, Says: title, Ref: e.Ref}, evidence: []*gatepost.Event{e}})
+	}
+	return all
+}
+
+// quietKills are processes of Odoo that the kernel killed without a request failing by it.
+func (s *scene) quietKills() []trouble {
+	var all []trouble
+	for _, sv := range s.servers {
+		for _, d := range sv.deaths {
+			if d.how != byOOM || d.c != nil || slices.ContainsFunc(s.cases, func(c *Case) bool { return c.down != nil && c.Time.Sub(d.at).Abs() < time.Minute }) {
+				continue
+			}
+			all = append(all, trouble{cause: "oom_kill", title: fmt.Sprintf("the kernel killed %s %d for memory", d.role, d.pid()), from: d.at, to: d.at, count: 1,
+				root: gatepost.Step{Time: d.at, Says: fmt.Sprintf("the kernel killed %s %d", d.role, d.pid()), Ref: d.event.Ref}, evidence: []*gatepost.Event{d.event}})
+		}
+	}
+	return all
+}
+
+func (s *scene) outage(id string, t trouble) gatepost.Incident {
+	in := gatepost.Incident{ID: id, From: t.from, To: t.to, Cause: t.cause, Title: t.title, Instance: t.root.Says + " at " + clockTime(t.root.Time),
+		Confidence: 0.9, State: gatepost.Final}
+	root := t.root
+	root.Role = "root cause"
+	in.Chain = []gatepost.Step{root}
+	for _, e := range t.evidence {
+		in.Evidence = append(in.Evidence, cite(gatepost.For, e, 0, "time", ""))
+	}
+	if t.count > 1 {
+		in.Instance += fmt.Sprintf(", %d times until %s", t.count, clockTime(t.to))
+	}
+	in.Fix = lookup(t.cause).Fix(s, &group{cause: t.cause, cases: []*Case{{event: t.evidence[0], until: t.to, Failure: gatepost.Failure{Time: t.from, Start: gatepost.NoTime}}}})
+	return in
+}
+
+// statuses counts what users saw in a stretch of time, beside plain success.
+func (s *scene) statuses(ctx context.Context, h History, from, to gatepost.Time) (map[int]int, error) {
+	seen := make(map[int]int)
+	for r, err := range h.Requests(ctx, gatepost.Query{From: from.Add(-time.Second), To: to.Add(2 * time.Second), Lanes: []gatepost.Lane{gatepost.LaneNginx}}) {
+		if err != nil {
+			return nil, err
+		}
+		if st := int(r.Status); st >= 400 || st == 302 || st == 303 {
+			seen[st]++
+		}
+	}
+	return seen, nil
+}

@@ -1,0 +1,158 @@
+package correlate
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"gatepost"
+)
+
+// patience is how long nginx waits for an answer: proxy_read_timeout, and how it is known.
+type patience struct {
+	limit time.Duration // 0 when it is not known
+	how   string        // for people
+	from  gatepost.Setting
+}
+
+// patience returns nginx's timeout for a path. nginx.conf tells it; else the durations of the
+// 504s do, which cluster at the limit; else the matched Odoo lines, whose start is the request's
+// when it did not queue.
+func (s *scene) patienceFor(c *Case) patience {
+	if d, ok := s.opt.Setup.Duration("nginx", "proxy_read_timeout", c.Path); ok {
+		set, _ := s.opt.Setup.Find("nginx", "proxy_read_timeout", c.Path)
+		return patience{limit: d, how: fmt.Sprintf("proxy_read_timeout %s in %s:%d", set.Value, set.File, set.Line), from: set}
+	}
+	if c.Duration != gatepost.Unknown && c.Phase == gatepost.PhaseHeaderTimeout && len(c.event.Attempts) <= 1 {
+		return patience{limit: c.Duration.Round(time.Second), how: fmt.Sprintf("nginx gave up after %s", seconds(c.Duration))}
+	}
+	return s.usual
+}
+
+// findUsualPatience sets the limit that holds where neither configuration nor the line itself
+// tells one. It is called once before works are matched and again after.
+func (s *scene) findUsualPatience() {
+	if d := s.patienceByDurations(); d > 0 {
+		s.usual = patience{limit: d, how: fmt.Sprintf("most 504 lines took %s", seconds(d))}
+	} else if d := s.patienceByWork(); d > 0 {
+		s.usual = patience{limit: d, how: fmt.Sprintf("Odoo began these requests %s before nginx gave up", seconds(d))}
+	}
+}
+
+// patienceByDurations is the most frequent whole-second duration of the 504s, 0 without any.
+func (s *scene) patienceByDurations() time.Duration {
+	count := make(map[time.Duration]int)
+	for _, c := range s.cases {
+		if c.Phase == gatepost.PhaseHeaderTimeout && c.Duration != gatepost.Unknown && len(c.event.Attempts) <= 1 {
+			count[c.Duration.Round(time.Second)]++
+		}
+	}
+	return mode(count)
+}
+
+// patienceByWork estimates the limit where the access log tells no durations. A request that did
+// not queue began at Odoo when it began at nginx, so its 504 came limit later: each match bounds
+// the limit to one resolution of nginx's stamp. Queued requests give less, hence the largest
+// whole second that more than one match, or the only match, allows.
+func (s *scene) patienceByWork() time.Duration {
+	count := make(map[time.Duration]int)
+	for _, c := range s.cases {
+		if c.Phase != gatepost.PhaseHeaderTimeout || c.work == nil || !c.work.start.Known() || c.work.start >= c.Time {
+			continue
+		}
+		// The true end lies in [Time, until): the limit is a whole second in that range.
+		count[c.until.Sub(c.work.start).Truncate(time.Second)]++
+	}
+	most := count[mode(count)]
+	best := time.Duration(0)
+	for d, n := range count {
+		if d > best && n*4 >= most {
+			best = d
+		}
+	}
+	return best
+}
+
+// mode is the key that was counted most, the largest of equals; 0 of an empty map.
+func mode(count map[time.Duration]int) time.Duration {
+	best := time.Duration(0)
+	for d, n := range count {
+		if n > count[best] || n == count[best] && d > best {
+			best = d
+		}
+	}
+	return best
+}
+
+// waitOf returns from when to when a request that timed out waited for nginx's patience to end.
+// from is NoTime when neither its duration nor the limit is known.
+func (s *scene) waitOf(c *Case) (from, to gatepost.Time) {
+	if c.Start.Known() {
+		return c.Start, c.until
+	}
+	if p := s.patienceFor(c); p.limit > 0 {
+		return c.Time.Add(-p.limit), c.until
+	}
+	return gatepost.NoTime, c.until
+}
+
+// seconds formats a duration as people read it in logs: "8 s", "2.2 s", "0.04 s".
+func seconds(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "an unknown time"
+	case d >= 10*time.Second || d%time.Second == 0:
+		return fmt.Sprintf("%d s", d.Round(time.Second)/time.Second)
+	case d >= time.Second:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	}
+	return fmt.Sprintf("%.2g s", d.Seconds())
+}
+
+// sketch is a coarse picture of many durations: counts by half powers of two from 1 ms on. It
+// answers quantiles to within a factor of 1.4, in 48 counters.
+type sketch struct {
+	count [48]uint32
+	total uint32
+}
+
+func (k *sketch) add(d time.Duration) {
+	i := 0
+	for bound := time.Millisecond; d > bound && i < len(k.count)-2; i += 2 {
+		if d <= bound+bound/2 {
+			i++
+			break
+		}
+		bound *= 2
+	}
+	k.count[i]++
+	k.total++
+}
+
+// quantile returns about the duration that a share q of all stay under, 0 without any.
+func (k *sketch) quantile(q float64) time.Duration {
+	if k == nil || k.total == 0 {
+		return 0
+	}
+	need := uint32(q * float64(k.total))
+	sum := uint32(0)
+	for i, n := range k.count {
+		if sum += n; sum > need {
+			d := time.Millisecond << (i / 2)
+			if i%2 == 1 {
+				d += d / 2
+			}
+			return d
+		}
+	}
+	return time.Millisecond << (len(k.count) / 2)
+}
+
+// median of durations; the slice is sorted by it. 0 of none.
+func median(all []time.Duration) time.Duration {
+	if len(all) == 0 {
+		return 0
+	}
+	slices.Sort(all)
+	return all[len(all)/2]
+}

@@ -1,0 +1,91 @@
+package correlate
+
+import (
+	"slices"
+	"time"
+
+	"gatepost"
+)
+
+// queue is the wait of one request for a free worker, and who held the workers meanwhile.
+type queue struct {
+	from, to gatepost.Time // the wait: from the request's start to its dispatch, or to nginx's end
+	workers  int           // HTTP workers alive then, 0 when not known
+	holders  []holder      // by start
+	busy     time.Duration // worker time in which somebody is seen to hold a worker
+}
+
+// holder is one execution that held a worker during the wait.
+type holder struct {
+	work    *work
+	overlap time.Duration
+}
+
+// queueEps is the least wait that counts as queueing: dispatch and stamps take some milliseconds,
+// and nginx's stamps may be whole seconds.
+const queueEps = 300 * time.Millisecond
+
+// buildQueues finds which of the requests that timed out waited for a worker, and for whom.
+func (s *scene) buildQueues() {
+	for _, c := range s.cases {
+		if !c.timedOut() || c.gevent || c.server == nil || c.down != nil {
+			continue
+		}
+		from, until := s.waitOf(c)
+		to := until
+		if c.work != nil && c.work.start.Known() {
+			to = min(until, c.work.start)
+		}
+		if !from.Known() {
+			// Without a start: it surely waited all the time if Odoo began it after nginx gave up.
+			if c.work == nil || !c.work.start.Known() || c.work.start < c.Time {
+				continue
+			}
+			from = c.Time.Add(-time.Second)
+		}
+		slack := s.resolution(c.Ref.Source)
+		if c.work != nil && c.work.start.Known() && to.Sub(from) < queueEps+slack {
+			continue
+		}
+		q := &queue{from: from, to: max(to, from), workers: c.server.workersAt(from)}
+		for _, w := range c.server.works {
+			if w.c == c || !w.start.Known() {
+				continue
+			}
+			if o := overlap(w.start, w.end, q.from, q.to); o > 0 {
+				q.holders = append(q.holders, holder{w, o})
+				q.busy += o
+			}
+		}
+		slices.SortStableFunc(q.holders, func(a, b holder) int { return int(sign(a.work.start < b.work.start)) })
+		if len(q.holders) > 0 || c.work == nil {
+			c.queue = q
+		}
+	}
+}
+
+// length is how long the request waited.
+func (q *queue) length() time.Duration { return q.to.Sub(q.from) }
+
+// share is how much of the request's whole time at nginx the wait was.
+func (c *Case) queueShare(s *scene) float64 {
+	if c.queue == nil {
+		return 0
+	}
+	from, to := s.waitOf(c)
+	if !from.Known() || to <= from {
+		if c.work != nil && c.work.start >= c.Time {
+			return 1
+		}
+		return 0
+	}
+	return float64(c.queue.length()) / float64(to.Sub(from))
+}
+
+// occupied is the share of the workers' time that is seen to be held during the wait.
+func (q *queue) occupied() float64 {
+	if q.workers == 0 || q.length() <= 0 {
+		return 0
+	}
+	return float64(q.busy) / (float64(q.length()) * float64(q.workers))
+}

@@ -1,0 +1,184 @@
+package correlate
+
+import (
+	"context"
+	"regexp"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"gatepost"
+)
+
+// scene is the history as the causes see it: indexed, joined, and not changed any more once
+// newScene returns.
+type scene struct {
+	opt     Options
+	sources map[int]*gatepost.Source
+	byKind  map[gatepost.Kind][]*gatepost.Event // each by time
+	undated []*gatepost.Event                   // text on standard error
+
+	servers  []*server
+	database *database
+	locks    []*lockWait
+	crons    []*cronRun
+	cases    []*Case
+	routes   map[uint64]*sketch // how long each route normally takes in Odoo
+	usual    patience           // nginx's timeout where no configuration tells it
+	notes    []string
+}
+
+func newScene(ctx context.Context, h History, sources []gatepost.Source, o Options) (*scene, error) {
+	s := &scene{
+		opt:     o,
+		sources: make(map[int]*gatepost.Source),
+		byKind:  make(map[gatepost.Kind][]*gatepost.Event),
+		routes:  make(map[uint64]*sketch),
+	}
+	for i := range sources {
+		s.sources[sources[i].ID] = &sources[i]
+	}
+	for e, err := range h.Events(ctx, gatepost.Query{}) {
+		if err != nil {
+			return nil, err
+		}
+		if !e.Time.Known() || s.stamps(e.Ref.Source) == gatepost.StampsNone {
+			s.undated = append(s.undated, &e)
+			continue
+		}
+		s.byKind[e.Kind] = append(s.byKind[e.Kind], &e)
+	}
+	s.buildServers()
+	s.buildCases()
+	if err := s.buildWorks(ctx, h); err != nil {
+		return nil, err
+	}
+	s.buildDatabase()
+	s.buildCrons()
+	s.buildLocks()
+	s.buildDowntimes()
+	s.buildDeaths()
+	s.matchGhosts()
+	s.assignLocks()
+	s.buildQueues()
+	return s, nil
+}
+
+func (s *scene) stamps(source int) gatepost.Stamps {
+	if src := s.sources[source]; src != nil {
+		return src.Stamps
+	}
+	return gatepost.StampsAbsolute
+}
+
+// events returns all events of the given kinds, by time.
+func (s *scene) events(kinds ...gatepost.Kind) []*gatepost.Event {
+	if len(kinds) == 1 {
+		return s.byKind[kinds[0]]
+	}
+	var all []*gatepost.Event
+	for _, k := range kinds {
+		all = append(all, s.byKind[k]...)
+	}
+	sortEvents(all)
+	return all
+}
+
+func sortEvents(all []*gatepost.Event) {
+	slices.SortFunc(all, func(a, b *gatepost.Event) int { return compareEvents(a, b) })
+}
+
+func compareEvents(a, b *gatepost.Event) int {
+	switch {
+	case a.Time != b.Time:
+		return sign(a.Time < b.Time)
+	case a.Ref.Source != b.Ref.Source:
+		return a.Ref.Source - b.Ref.Source
+	case a.Ref.Offset != b.Ref.Offset:
+		return sign(a.Ref.Offset < b.Ref.Offset)
+	}
+	return strings.Compare(string(a.Kind), string(b.Kind))
+}
+
+func sign(less bool) int {
+	if less {
+		return -1
+	}
+	return 1
+}
+
+// within returns the events of a kind with from <= time <= to.
+func (s *scene) within(k gatepost.Kind, from, to gatepost.Time) []*gatepost.Event {
+	all := s.byKind[k]
+	i := sort.Search(len(all), func(i int) bool { return all[i].Time >= from })
+	j := sort.Search(len(all), func(i int) bool { return all[i].Time > to })
+	if i >= j {
+		return nil
+	}
+	return all[i:j]
+}
+
+// covers reports whether a log of that program was demonstrably being written around t: silence
+// of a source that was never there proves nothing.
+func (s *scene) covers(format string, t gatepost.Time) bool {
+	for _, src := range s.sources {
+		if src.Format != format || !src.First.Known() {
+			continue
+		}
+		if src.Clock.At(src.First) <= t.Add(time.Minute) && t.Add(-time.Minute) <= src.Clock.At(src.Last) {
+			return true
+		}
+	}
+	return false
+}
+
+// has reports whether any log of that format was read at all.
+func (s *scene) has(format string) bool {
+	for _, src := range s.sources {
+		if src.Format == format && src.First.Known() {
+			return true
+		}
+	}
+	return false
+}
+
+// kernelSeen reports whether a kernel log that reaches over t was read. A ring buffer holds what
+// happened until it was printed, and is silent in good times, so only its beginning counts.
+func (s *scene) kernelSeen(t gatepost.Time) bool {
+	for _, src := range s.sources {
+		if (src.Format == "kernel" || src.Format == "syslog") && src.First.Known() && src.Clock.At(src.First) <= t {
+			return true
+		}
+	}
+	return false
+}
+
+// resolution is how coarse the stamps of a source are: an instant t of its lines lies in
+// [t, t+resolution).
+func (s *scene) resolution(source int) time.Duration {
+	if src := s.sources[source]; src != nil && src.Resolution > 0 {
+		return src.Resolution
+	}
+	return time.Millisecond
+}
+
+var rotation = regexp.MustCompile(`([.-](\d{1,3}|\d{8}(-\d+)?|\d{4}-\d\d-\d\d))*(\.(gz|xz|bz2|zst|zip))?$`)
+
+// stem is the name of a log whatever rotation made of it: "odoo.log.2.gz" is "odoo.log".
+func stem(path string) string {
+	if i := strings.LastIndexByte(path, '!'); i >= 0 {
+		path = path[i+1:]
+	}
+	return rotation.ReplaceAllString(path, "")
+}
+
+// cite makes a piece of evidence of an event.
+func cite(role gatepost.Role, e *gatepost.Event, weight int, join, says string) gatepost.Evidence {
+	return gatepost.Evidence{Role: role, Kind: e.Kind, Ref: e.Ref, Time: e.Time, Join: join, Says: says, Weight: weight}
+}
+
+// absence is evidence that something is not there.
+func absence(role gatepost.Role, weight int, says string) gatepost.Evidence {
+	return gatepost.Evidence{Role: role, Time: gatepost.NoTime, Join: "silence", Says: says, Weight: weight}
+}

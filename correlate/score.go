@@ -1,0 +1,287 @@
+package correlate
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"gatepost"
+)
+
+// Weights of evidence in milli-bans: 1000 makes a cause ten times as likely. These few numbers are
+// all that is set by hand; what happens by accident is measured, see chance.
+const (
+	// leak is the weight of a cause outside the list, or hidden in a log that was not read.
+	leak = 1000
+	// decisive evidence is a hard join: the same pid, the same request, both ends of a lock.
+	decisive = 4000
+	// strong evidence is one key and a tight time.
+	strong = 2500
+	// fair evidence is a mechanism that fits, with nothing to hold against it.
+	fair = 1500
+	// weak evidence is nearness, or a habit.
+	weak = 500
+	// unsure caps a hypothesis that the missing source could turn around: confidence 0.79.
+	unsure = 575
+	// most is the greatest confidence ever stated: the list of causes may be wrong itself.
+	most = 0.99
+	// margin is the lead in milli-bans that the first needs over the second; below it, the
+	// verdict is undetermined.
+	margin = 120
+)
+
+// judge gives a case its verdict.
+func (s *scene) judge(c *Case) {
+	c.hypotheses = s.argue(c)
+	hs := c.hypotheses
+	for i := range hs {
+		hs[i].score = hs[i].weight()
+	}
+	slices.SortStableFunc(hs, func(a, b Hypothesis) int {
+		if (a.Veto == "") != (b.Veto == "") {
+			return int(sign(a.Veto == ""))
+		}
+		return cmp.Or(b.score-a.score, cmp.Compare(a.Cause, b.Cause), cmp.Compare(a.Instance, b.Instance))
+	})
+	hs = onePerCause(hs)
+	c.hypotheses = hs
+	total := math.Pow(10, leak/1000.0)
+	for _, h := range hs {
+		if h.Veto == "" {
+			total += math.Pow(10, float64(h.score)/1000)
+		}
+	}
+	posterior := func(score int) float64 {
+		return math.Round(min(most, math.Pow(10, float64(score)/1000)/total)*1e4) / 1e4
+	}
+	v := gatepost.Verdict{Cause: gatepost.Undetermined, State: gatepost.Final, Confidence: posterior(leak)}
+	first := 0
+	if len(hs) > 0 && hs[0].Veto == "" && hs[0].score > leak+margin && (len(hs) == 1 || hs[1].Veto != "" || hs[0].score > hs[1].score+margin/2) {
+		h := hs[0]
+		v.Cause, v.Instance, v.Via, v.Confidence = h.Cause, h.Instance, h.Via, posterior(h.score)
+		v.Evidence = append(v.Evidence, s.symptom(c))
+		v.Evidence = append(v.Evidence, h.Evidence...)
+		v.Missing = h.Missing
+		first = 1
+	} else {
+		v.Instance, v.Missing = s.doubt(c, hs)
+		v.Evidence = append(v.Evidence, s.symptom(c))
+	}
+	for _, h := range hs[first:] {
+		v.Rivals = append(v.Rivals, rival(h, hs, v.Cause, posterior))
+	}
+	c.Verdict = v
+}
+
+// onePerCause keeps the best hypothesis of each cause.
+func onePerCause(hs []Hypothesis) []Hypothesis {
+	seen := make(map[string]bool)
+	return slices.DeleteFunc(hs, func(h Hypothesis) bool {
+		if seen[h.Cause] {
+			return true
+		}
+		seen[h.Cause] = true
+		return false
+	})
+}
+
+// rival says why a hypothesis lost.
+func rival(h Hypothesis, all []Hypothesis, winner string, posterior func(int) float64) gatepost.Rival {
+	r := gatepost.Rival{Cause: h.Cause, Instance: h.Instance, WhyNot: h.Veto}
+	if h.Veto != "" {
+		return r
+	}
+	r.Confidence = posterior(h.score)
+	switch against := h.strongest(gatepost.Against); {
+	case against != nil:
+		r.WhyNot = against.Says
+	case winner == gatepost.Undetermined:
+		r.WhyNot = "the evidence is too thin to say so"
+	default:
+		r.WhyNot = fmt.Sprintf("the evidence for %s is stronger (%+.1f against %+.1f bans)", winner, float64(all[0].score)/1000, float64(h.score)/1000)
+	}
+	return r
+}
+
+// doubt says between what the evidence does not decide, and what would.
+func (s *scene) doubt(c *Case, hs []Hypothesis) (instance string, missing []string) {
+	var open []string
+	for _, h := range hs {
+		if h.Veto == "" && len(open) < 2 {
+			open = append(open, h.Cause)
+			missing = append(missing, h.Missing...)
+		}
+	}
+	switch len(open) {
+	case 0:
+		instance = "no log shows what happened"
+	case 1:
+		instance = "perhaps " + open[0] + ", but the evidence is thin"
+	default:
+		instance = "either " + open[0] + " or " + open[1]
+	}
+	missing = append(missing, s.missingSources(c)...)
+	slices.Sort(missing)
+	return instance, slices.Compact(missing)
+}
+
+// missingSources names the logs without which this failure cannot be decided.
+func (s *scene) missingSources(c *Case) []string {
+	var m []string
+	if !s.covers("odoo", c.Time) {
+		m = append(m, "no Odoo log of that time was given")
+	}
+	if !s.has("nginx_error") {
+		m = append(m, "no nginx error log was given: it says in which phase the request failed")
+	}
+	if c.timedOut() && !s.has("postgresql") {
+		m = append(m, "no PostgreSQL log was given (log_min_duration_statement = 1000 and log_lock_waits = on tell slow statements and locks)")
+	}
+	if !c.timedOut() && !s.has("kernel") && !s.has("syslog") {
+		m = append(m, "no kernel log or journal was given (dmesg -T, journalctl -k)")
+	}
+	if c.Duration == gatepost.Unknown && c.timedOut() {
+		m = append(m, "the access log has no durations (add rt=$request_time urt=\"$upstream_response_time\" us=\"$upstream_status\" to log_format)")
+	}
+	return m
+}
+
+// argue collects the hypotheses of all causes for a case, by the situation it is in.
+func (s *scene) argue(c *Case) []Hypothesis {
+	var hs []Hypothesis
+	switch {
+	case c.down != nil:
+		hs = s.whyDown(c.down)
+	case c.death != nil:
+		hs = s.whyDied(c.death)
+	case c.noLive():
+		hs = s.inherited(c)
+	case c.timedOut():
+		hs = s.whyLate(c)
+	}
+	hs = slices.Clone(hs)
+	for _, cause := range causes {
+		if cause.Case != nil {
+			hs = append(hs, named(cause, cause.Case(s, c))...)
+		}
+	}
+	return hs
+}
+
+func named(c *Cause, hs []Hypothesis) []Hypothesis {
+	for i := range hs {
+		hs[i].Cause = c.Name
+	}
+	return hs
+}
+
+// whyDown asks all causes why the service was not there, once for all failures of the downtime.
+func (s *scene) whyDown(d *downtime) []Hypothesis {
+	if d.judged {
+		return d.hypotheses
+	}
+	d.judged = true
+	for _, cause := range causes {
+		if cause.Down == nil {
+			continue
+		}
+		for _, h := range named(cause, cause.Down(s, d)) {
+			h.down, h.Key = d, d.key()
+			d.hypotheses = append(d.hypotheses, h)
+		}
+	}
+	return d.hypotheses
+}
+
+func (d *downtime) key() string { return fmt.Sprintf("down/%d", d.from) }
+
+// whyDied asks all causes why a process ended.
+func (s *scene) whyDied(d *death) []Hypothesis {
+	var hs []Hypothesis
+	for _, cause := range causes {
+		if cause.Death == nil {
+			continue
+		}
+		for _, h := range named(cause, cause.Death(s, d)) {
+			h.death = d
+			hs = append(hs, h)
+		}
+	}
+	return hs
+}
+
+// reasons asks all causes why an execution took so long.
+func (s *scene) reasons(w *work) []Hypothesis {
+	var hs []Hypothesis
+	for _, cause := range causes {
+		if cause.Work == nil {
+			continue
+		}
+		for _, h := range named(cause, cause.Work(s, w)) {
+			h.work = w
+			hs = append(hs, h)
+		}
+	}
+	return hs
+}
+
+// whyLate argues about a request that nginx waited for in vain: it was slow itself, or it waited
+// for a worker that others held; then theirs is the cause.
+func (s *scene) whyLate(c *Case) []Hypothesis {
+	if c.queueShare(s) >= 0.5 {
+		return s.blame(c)
+	}
+	w := c.work
+	if w == nil {
+		from, until := s.waitOf(c)
+		w = &work{server: c.server, start: from, end: until, sql: gatepost.Unknown, c: c, locks: c.locks}
+	}
+	return s.reasons(w)
+}
+
+// inherited gives a request that found no live upstream the cause of the failure that set the
+// servers aside: nginx does so for fail_timeout after a failure.
+func (s *scene) inherited(c *Case) []Hypothesis {
+	i, _ := slices.BinarySearchFunc(s.cases, c, func(a, b *Case) int {
+		return cmp.Or(cmp.Compare(a.Time, b.Time), a.Ref.Source-b.Ref.Source, cmp.Compare(a.Ref.Offset, b.Ref.Offset))
+	})
+	for _, o := range slices.Backward(s.cases[:min(i+1, len(s.cases))]) {
+		if c.Time.Sub(o.Time) > failTimeout+downSlack {
+			break
+		}
+		if o == c || o.Phase == gatepost.PhaseNoLive || o.gevent != c.gevent {
+			continue
+		}
+		hs := slices.Clone(s.argue(o))
+		for i := range hs {
+			hs[i].Via = fmt.Sprintf("nginx had set the upstream aside after the failure at %s", clockTime(o.Time))
+			hs[i].Evidence = append(slices.Clone(hs[i].Evidence), cite(gatepost.For, o.decisiveLine(), 0, "upstream", "this failure made nginx set the server aside for fail_timeout (10 s by default)"))
+		}
+		return hs
+	}
+	return nil
+}
+
+// symptom is the line that shows how the request failed.
+func (s *scene) symptom(c *Case) gatepost.Evidence {
+	return cite(gatepost.For, c.decisiveLine(), 0, "request", phaseSays[c.Phase])
+}
+
+var phaseSays = map[gatepost.Phase]string{
+	gatepost.PhaseRefused:        "nobody listened on the port",
+	gatepost.PhasePremature:      "the process closed the connection after it had read the request: it died at work",
+	gatepost.PhaseReset:          "the connection was reset before the request was read",
+	gatepost.PhaseConnectTimeout: "the connection was not accepted in time",
+	gatepost.PhaseHeaderTimeout:  "no byte of an answer came before nginx gave up",
+	gatepost.PhaseSendTimeout:    "the upstream did not take the request in time",
+	gatepost.PhaseBodyTimeout:    "the answer stalled half way",
+	gatepost.PhaseNoLive:         "nginx had set every server of the group aside after earlier failures",
+	gatepost.PhaseBacklog:        "the listen queue of the socket was full",
+	gatepost.PhaseProtocol:       "what came back was no valid HTTP answer",
+	gatepost.PhaseConfig:         "nginx could not even try",
+	gatepost.PhaseUpstreamAnswer: "the upstream itself answered with this status: another proxy stands in between",
+	gatepost.PhaseUnknown:        "the access log alone does not say in which phase it failed",
+}
+
+func clockTime(t gatepost.Time) string { return t.Std().Format("15:04:05") }

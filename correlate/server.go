@@ -1,0 +1,304 @@
+package correlate
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"gatepost"
+)
+
+// server is one Odoo server, rebuilt from its log: the processes that lived when, and the
+// generations of its master.
+type server struct {
+	name        string // of its log, without what rotation appended
+	sources     map[int]bool
+	httpPorts   map[string]bool
+	geventPorts map[string]bool
+	threaded    bool // workers = 0: requests and crons share one process
+
+	processes   []*process
+	byPID       map[int][]*process // each by birth
+	generations []*generation
+	downtimes   []*downtime
+	deaths      []*death
+	works       []*work // executions near failures, by start
+	first, last gatepost.Time
+}
+
+// role is what a process of Odoo is for.
+type role string
+
+const (
+	roleMaster role = "master"
+	roleHTTP   role = "HTTP worker"
+	roleCron   role = "cron worker"
+	roleGevent role = "event process"
+	roleChild  role = "process" // not known
+)
+
+// process is one life of a pid; pids are used again within hours on a busy machine.
+type process struct {
+	pid       int
+	role      role
+	born      gatepost.Time // NoTime when it lived before the log began
+	bornEvent *gatepost.Event
+	last      gatepost.Time   // its last line
+	end       *gatepost.Event // the line that ends it in good order, or kills it; nil while alive or silent
+	died      gatepost.Time   // when it ended in its work, NoTime unless it did
+	initial   bool            // one of the workers that the master starts with
+}
+
+// generation is one life of the whole service, from the socket's opening to its end.
+type generation struct {
+	master    int
+	start     *gatepost.Event // nil when it began before the log
+	listening *gatepost.Event
+	loaded    *gatepost.Event
+	gevent    *gatepost.Event // the event process listens
+	stop      *gatepost.Event // order to stop
+	lost      *gatepost.Event // a child notices that the master is gone
+	last      gatepost.Time   // last line of any of its processes
+}
+
+// start is a start that did not get to serve.
+type failedStart struct {
+	event  *gatepost.Event // "Odoo version"
+	errors []*gatepost.Event
+}
+
+var odooKinds = []gatepost.Kind{
+	gatepost.OdooRequest, gatepost.OdooStart, gatepost.OdooListening, gatepost.OdooGeventReady, gatepost.OdooLoaded, gatepost.OdooStop,
+	gatepost.OdooWorkerAlive, gatepost.OdooWorkerExit, gatepost.OdooWorkerTimeout, gatepost.OdooWorkerCPU,
+	gatepost.OdooWorkerMemory, gatepost.OdooWorkerRecycle, gatepost.OdooWorkerError, gatepost.OdooParentChanged,
+	gatepost.OdooThreadLimit, gatepost.OdooCronStart, gatepost.OdooCronEnd, gatepost.OdooCronError,
+	gatepost.OdooDBFailed, gatepost.OdooPoolFull, gatepost.OdooRetry, gatepost.OdooBadQuery, gatepost.OdooLoadError,
+	gatepost.OdooMemoryError, gatepost.OdooDiskFull, gatepost.OdooError, gatepost.OdooUpgrade,
+}
+
+// buildServers groups Odoo's logs into servers and rebuilds the lives of their processes.
+func (s *scene) buildServers() {
+	byName := make(map[string]*server)
+	owner := make(map[int]*server)
+	ids := make([]int, 0, len(s.sources))
+	for id := range s.sources {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	for _, id := range ids {
+		src := s.sources[id]
+		if src.Format != "odoo" {
+			continue
+		}
+		name := src.Host + ":" + stem(src.Path)
+		sv := byName[name]
+		if sv == nil {
+			sv = &server{
+				name: stem(src.Path), sources: make(map[int]bool), byPID: make(map[int][]*process),
+				httpPorts: make(map[string]bool), geventPorts: make(map[string]bool),
+				first: gatepost.NoTime, last: gatepost.NoTime,
+			}
+			byName[name] = sv
+			s.servers = append(s.servers, sv)
+		}
+		sv.sources[id] = true
+		owner[id] = sv
+		sv.see(src.Clock.At(src.First))
+		sv.see(src.Clock.At(src.Last))
+	}
+	slices.SortFunc(s.servers, func(a, b *server) int { return cmp.Compare(a.name, b.name) })
+	events := make(map[*server][]*gatepost.Event)
+	for _, e := range s.events(odooKinds...) {
+		if sv := owner[e.Ref.Source]; sv != nil {
+			events[sv] = append(events[sv], e)
+		}
+	}
+	for _, sv := range s.servers {
+		sv.build(events[sv])
+	}
+}
+
+func (sv *server) see(t gatepost.Time) {
+	if !t.Known() {
+		return
+	}
+	if !sv.first.Known() || t < sv.first {
+		sv.first = t
+	}
+	if !sv.last.Known() || t > sv.last {
+		sv.last = t
+	}
+}
+
+// build walks the server's events in the order of time.
+func (sv *server) build(events []*gatepost.Event) {
+	workers := false
+	for _, e := range events {
+		switch e.Kind {
+		case gatepost.OdooWorkerAlive:
+			workers = workers || e.Name != "WorkerCron"
+			p := sv.birth(e.PID, e)
+			p.role = roleHTTP
+			if e.Name == "WorkerCron" {
+				p.role = roleCron
+			}
+		case gatepost.OdooStart:
+			sv.birth(e.PID, e)
+		case gatepost.OdooListening:
+			sv.life(e.PID, e.Time).role = roleMaster
+			sv.httpPorts[port(e.Name)] = true
+		case gatepost.OdooGeventReady:
+			sv.life(e.PID, e.Time).role = roleGevent
+			sv.geventPorts[port(e.Name)] = true
+		case gatepost.OdooStop:
+			sv.life(e.PID, e.Time).role = roleMaster
+		case gatepost.OdooWorkerExit, gatepost.OdooWorkerTimeout, gatepost.OdooWorkerError:
+			sv.life(e.PID, e.Time).end = e
+		}
+		if pid := cmp.Or(e.By, e.PID); pid != 0 {
+			sv.life(pid, e.Time).saw(e.Time)
+		}
+	}
+	delete(sv.httpPorts, "")
+	delete(sv.geventPorts, "")
+	sv.threaded = !workers && len(sv.httpPorts) > 0 && len(sv.geventPorts) == 0
+	sv.buildGenerations(events)
+	sv.markInitial()
+}
+
+// birth begins a new life of a pid; a start block of the same process only moments ago goes on.
+func (sv *server) birth(pid int, e *gatepost.Event) *process {
+	if all := sv.byPID[pid]; len(all) > 0 {
+		p := all[len(all)-1]
+		if p.bornEvent != nil && p.bornEvent.Kind == e.Kind && e.Time.Sub(p.born) < time.Second {
+			return p
+		}
+	}
+	p := &process{pid: pid, role: roleChild, born: e.Time, bornEvent: e, last: e.Time, died: gatepost.NoTime}
+	sv.byPID[pid] = append(sv.byPID[pid], p)
+	sv.processes = append(sv.processes, p)
+	return p
+}
+
+// life returns the life of a pid at t, beginning an unborn one when the log does not show its
+// birth.
+func (sv *server) life(pid int, t gatepost.Time) *process {
+	all := sv.byPID[pid]
+	for _, p := range slices.Backward(all) {
+		if !p.born.Known() || p.born <= t.Add(time.Second) {
+			return p
+		}
+	}
+	p := &process{pid: pid, role: roleChild, born: gatepost.NoTime, last: t, died: gatepost.NoTime}
+	sv.byPID[pid] = append([]*process{p}, all...)
+	sv.processes = append(sv.processes, p)
+	return p
+}
+
+func (p *process) saw(t gatepost.Time) { p.last = max(p.last, t) }
+
+// bornBefore reports whether the process had begun by t.
+func (p *process) bornBefore(t gatepost.Time) bool { return !p.born.Known() || p.born <= t }
+
+// buildGenerations finds the lives of the whole service. The event process prints the same start
+// block as the master; only a process that goes on to open the HTTP socket is a master.
+func (sv *server) buildGenerations(events []*gatepost.Event) {
+	var g *generation
+	next := func() {
+		if g != nil {
+			sv.generations = append(sv.generations, g)
+		}
+		g = nil
+	}
+	starts := make(map[int]*gatepost.Event)
+	for _, e := range events {
+		switch e.Kind {
+		case gatepost.OdooStart:
+			starts[e.PID] = e
+			continue
+		case gatepost.OdooListening:
+			if g != nil && g.listening != nil && g.master == e.PID && g.stop == nil {
+				break // the port was taken, it tries again
+			}
+			next()
+			g = &generation{master: e.PID, listening: e, start: starts[e.PID], last: e.Time}
+		}
+		if g == nil {
+			if e.Kind == gatepost.OdooStop || e.Kind == gatepost.OdooRequest || e.Kind == gatepost.OdooWorkerAlive || e.Kind == gatepost.OdooWorkerExit || e.Kind == gatepost.OdooParentChanged || e.Kind == gatepost.OdooCronStart || e.Kind == gatepost.OdooCronEnd {
+				g = &generation{last: e.Time} // it ran before the log began
+			} else {
+				continue
+			}
+		}
+		switch e.Kind {
+		case gatepost.OdooLoaded:
+			if g.loaded == nil {
+				g.loaded = e
+			}
+		case gatepost.OdooGeventReady:
+			if g.gevent == nil {
+				g.gevent = e
+			}
+		case gatepost.OdooStop:
+			if g.stop == nil {
+				g.stop, g.master = e, cmp.Or(g.master, e.PID)
+			}
+		case gatepost.OdooParentChanged:
+			if g.lost == nil {
+				g.lost = e
+			}
+		}
+		if pid := cmp.Or(e.By, e.PID); starts[pid] == nil || starts[pid].Time <= g.last || pid == g.master {
+			g.last = max(g.last, e.Time)
+		}
+	}
+	next()
+}
+
+// initialBurst is within how long of each other the workers that a master begins with come alive.
+const initialBurst = 2 * time.Second
+
+// markInitial marks the workers that replace nobody.
+func (sv *server) markInitial() {
+	first := make(map[*generation]gatepost.Time)
+	for _, p := range sv.processes {
+		if p.bornEvent == nil || p.bornEvent.Kind != gatepost.OdooWorkerAlive || p.role != roleHTTP {
+			continue
+		}
+		g := sv.generationAt(p.born)
+		if g == nil {
+			continue
+		}
+		if _, ok := first[g]; !ok {
+			first[g] = p.born
+		}
+		p.initial = g.listening != nil && p.born <= first[g].Add(initialBurst)
+	}
+}
+
+// generationAt returns the generation that served at t, or the last that began before.
+func (sv *server) generationAt(t gatepost.Time) *generation {
+	for _, g := range slices.Backward(sv.generations) {
+		if g.listening == nil || g.listening.Time <= t {
+			return g
+		}
+	}
+	return nil
+}
+
+// workersAt returns how many HTTP workers lived at t, as far as the log shows.
+func (sv *server) workersAt(t gatepost.Time) int {
+	n := 0
+	for _, p := range sv.processes {
+		if p.role == roleHTTP && p.bornBefore(t) && p.aliveAt(t) {
+			n++
+		}
+	}
+	return n
+}
+
+// aliveAt reports whether a process that was born had not ended at t. A process that falls silent
+// is taken to live as long as its generation writes.
+func (p *process) aliveAt(t gatepost.Time) bool {
+	return (p.end == nil || p.end.Time >= t) && (!p.died.Known() || p.died >= t)
+}

@@ -1,0 +1,273 @@
+package correlate
+
+import (
+	"context"
+	"slices"
+	"sort"
+	"time"
+
+	"gatepost"
+)
+
+// work is one request as Odoo executed it: from dispatch, behind the queue, to its answer. A
+// request whose worker was killed leaves no line: its work is a ghost, known by the death alone.
+type work struct {
+	server   *server
+	pid      int
+	start    gatepost.Time // NoTime when the log has no durations
+	end      gatepost.Time
+	sql      time.Duration // Unknown without the performance fields
+	queries  int
+	status   int
+	route    uint64
+	ref      gatepost.Ref
+	finished bool       // it came to an answer
+	death    *death     // what ended it when it did not
+	c        *Case      // the failing request that it executed, nil for others
+	locks    []lockSpan // waits for locks that lie in it
+	retry    *gatepost.Event
+}
+
+func (w *work) duration() time.Duration {
+	if !w.start.Known() {
+		return gatepost.Unknown
+	}
+	return w.end.Sub(w.start)
+}
+
+// horizon is how long after a failure the line of its execution may still come: Odoo finishes
+// what nginx gave up on, at the latest when limit_time_real ends it.
+const horizon = 20 * time.Minute
+
+// pair identifies the requests that can be one another: same method and path, and the same client
+// where Odoo knows it (proxy_mode).
+type pair struct{ key, client uint64 }
+
+// contender is a request line of nginx that competes for the lines of Odoo.
+type contender struct {
+	c         *Case // nil when it did not fail
+	from, end gatepost.Time
+	slack     time.Duration
+	status    int
+}
+
+// buildWorks reads the lane of ordinary requests once for Odoo and once for nginx, and keeps
+// what touches a failure: the executions of the failing requests, and whatever else the workers
+// did while those waited.
+func (s *scene) buildWorks(ctx context.Context, h History) error {
+	s.findUsualPatience()
+	owner := make(map[int]*server)
+	for _, sv := range s.servers {
+		for id := range sv.sources {
+			owner[id] = sv
+		}
+	}
+	clients, err := s.clientsTell(ctx, h)
+	if err != nil {
+		return err
+	}
+	wanted := make(map[pair][]*contender)
+	id := func(key, client uint64) pair {
+		if !clients {
+			client = 0
+		}
+		return pair{key, client}
+	}
+	for _, c := range s.cases {
+		if !c.timedOut() || c.gevent {
+			continue
+		}
+		p := id(c.key, gatepost.HashOf(c.Client))
+		from, _ := s.waitOf(c)
+		wanted[p] = append(wanted[p], &contender{c: c, from: from, end: c.Time, slack: c.until.Sub(c.Time), status: c.Status})
+	}
+	spans := s.waitSpans()
+	executions := make(map[pair][]*work)
+	for r, err := range h.Requests(ctx, gatepost.Query{Lanes: []gatepost.Lane{gatepost.LaneOdoo}}) {
+		if err != nil {
+			return err
+		}
+		sv := owner[r.Ref.Source]
+		if sv == nil {
+			continue
+		}
+		sv.life(int(r.PID), r.End).saw(r.End)
+		if g := sv.generationAt(r.End); g != nil {
+			g.last = max(g.last, r.End)
+		}
+		w := work{server: sv, pid: int(r.PID), start: gatepost.NoTime, end: r.End, sql: r.SQL, queries: int(r.Queries), status: int(r.Status), route: r.Route, ref: r.Ref, finished: true}
+		if r.Duration != gatepost.Unknown {
+			w.start = r.End.Add(-r.Duration)
+			k := s.routes[r.Route]
+			if k == nil {
+				k = new(sketch)
+				s.routes[r.Route] = k
+			}
+			k.add(r.Duration)
+		}
+		p := id(r.Key, r.Client)
+		_, maybe := wanted[p]
+		busy := w.start.Known() && spans.touches(w.start, w.end)
+		if !busy && !maybe {
+			continue
+		}
+		sv.works = append(sv.works, &w)
+		if maybe {
+			executions[p] = append(executions[p], &w)
+		}
+	}
+	for r, err := range h.Requests(ctx, gatepost.Query{Lanes: []gatepost.Lane{gatepost.LaneNginx}}) {
+		if err != nil {
+			return err
+		}
+		p := id(r.Key, r.Client)
+		if wanted[p] == nil || slices.Contains(s.opt.Watched, int(r.Status)) {
+			continue
+		}
+		from := r.End
+		if r.Duration != gatepost.Unknown {
+			from = r.End.Add(-r.Duration)
+		}
+		wanted[p] = append(wanted[p], &contender{from: from, end: r.End, slack: s.resolution(r.Ref.Source), status: int(r.Status)})
+	}
+	for p, list := range wanted {
+		match(list, executions[p])
+	}
+	s.findUsualPatience()
+	for _, c := range s.cases {
+		if from, _ := s.waitOf(c); c.work != nil && from.Known() && c.work.start.Known() && c.work.start < from.Add(-errorSlack) {
+			c.work.c, c.work = nil, nil // it began before this request did
+		}
+	}
+	for _, sv := range s.servers {
+		sv.works = slices.DeleteFunc(sv.works, func(w *work) bool { return w.c == nil && !w.start.Known() })
+		slices.SortFunc(sv.works, func(a, b *work) int {
+			return int(sign(a.start < b.start || a.start == b.start && a.ref.Offset < b.ref.Offset))
+		})
+	}
+	return nil
+}
+
+// clientsTell reports whether Odoo's lines name the real clients. Without proxy_mode all of them
+// carry the proxy's address.
+func (s *scene) clientsTell(ctx context.Context, h History) (bool, error) {
+	of := func(lane gatepost.Lane) (map[uint64]bool, error) {
+		seen := make(map[uint64]bool)
+		n := 0
+		for r, err := range h.Requests(ctx, gatepost.Query{Lanes: []gatepost.Lane{lane}}) {
+			if err != nil {
+				return nil, err
+			}
+			seen[r.Client] = true
+			if n++; n == 5000 {
+				break
+			}
+		}
+		return seen, nil
+	}
+	odoo, err := of(gatepost.LaneOdoo)
+	if err != nil || len(odoo) == 0 {
+		return false, err
+	}
+	nginx, err := of(gatepost.LaneNginx)
+	if err != nil {
+		return false, err
+	}
+	common := 0
+	for c := range nginx {
+		if odoo[c] {
+			common++
+		}
+	}
+	return common*3 >= len(nginx), nil
+}
+
+// match gives each of Odoo's lines of one pair to the request of nginx that it executed. Requests
+// that got their answer end together with their line; what is left belongs to those that gave
+// up, first come first served, and cannot have ended before nginx gave up.
+func match(list []*contender, works []*work) {
+	taken := make(map[*work]bool)
+	answered := slices.DeleteFunc(slices.Clone(list), func(k *contender) bool { return k.c != nil || k.status == 499 })
+	for _, k := range answered {
+		var best *work
+		for _, w := range works {
+			d := w.end.Sub(k.end)
+			if taken[w] || w.status != k.status || d < -2*time.Second || d > k.slack+time.Second {
+				continue
+			}
+			if best == nil || d.Abs() < best.end.Sub(k.end).Abs() {
+				best = w
+			}
+		}
+		if best != nil {
+			taken[best] = true
+		}
+	}
+	left := slices.DeleteFunc(slices.Clone(list), func(k *contender) bool { return k.c == nil && k.status != 499 })
+	slices.SortStableFunc(left, func(a, b *contender) int { return int(a.end - b.end) })
+	slices.SortStableFunc(works, func(a, b *work) int {
+		return int(sign(a.began() < b.began()))
+	})
+	for _, k := range left {
+		for _, w := range works {
+			if taken[w] || w.end < k.end || w.end > k.end.Add(horizon) {
+				continue
+			}
+			if k.from.Known() && w.start.Known() && w.start < k.from.Add(-errorSlack) {
+				continue
+			}
+			taken[w] = true
+			if k.c != nil {
+				k.c.work, w.c = w, k.c
+			}
+			break
+		}
+	}
+}
+
+// began is the start of a work, or its end where only that is known.
+func (w *work) began() gatepost.Time {
+	if w.start.Known() {
+		return w.start
+	}
+	return w.end
+}
+
+// spanSet is a set of time ranges, merged and sorted.
+type spanSet [][2]gatepost.Time
+
+// waitSpans are the times in which failing requests were waiting for an answer.
+func (s *scene) waitSpans() spanSet {
+	var all spanSet
+	for _, c := range s.cases {
+		if !c.timedOut() {
+			continue
+		}
+		from, to := s.waitOf(c)
+		if !from.Known() {
+			from = to.Add(-2 * time.Minute)
+		}
+		all = append(all, [2]gatepost.Time{from.Add(-time.Second), to})
+	}
+	slices.SortFunc(all, func(a, b [2]gatepost.Time) int { return sign(a[0] < b[0]) })
+	merged := all[:0]
+	for _, r := range all {
+		if n := len(merged); n > 0 && r[0] <= merged[n-1][1] {
+			merged[n-1][1] = max(merged[n-1][1], r[1])
+			continue
+		}
+		merged = append(merged, r)
+	}
+	return merged
+}
+
+// touches reports whether [from, to] meets any range of the set.
+func (r spanSet) touches(from, to gatepost.Time) bool {
+	i := sort.Search(len(r), func(i int) bool { return r[i][1] >= from })
+	return i < len(r) && r[i][0] <= to
+}
+
+// overlap is how long [a,b] and [c,d] run together.
+func overlap(a, b, c, d gatepost.Time) time.Duration {
+	return max(0, min(b, d).Sub(max(a, c)))
+}

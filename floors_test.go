@@ -1,0 +1,134 @@
+package gatepost_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// The house has three floors. Boxes of one floor never import each other: whoever changes a
+// parser must not have to think of the store.
+//
+//	0  gatepost                                   the vocabulary
+//	1  parser, parser/source, correlate, store, reports
+//	2  cmd/gatepost                               wires them
+var floors = map[string]int{
+	"gatepost":               0,
+	"gatepost/parser":        1,
+	"gatepost/parser/source": 1,
+	"gatepost/correlate":     1,
+	"gatepost/store":         1,
+	"gatepost/reports":       1,
+	"gatepost/cmd/gatepost":  2,
+}
+
+// bans are imports that only some boxes may have, each with its reason.
+var bans = []struct {
+	path string // of the package, or of all below it
+	only []string
+	why  string
+}{
+	{"database/sql", []string{"gatepost/store"}, "rows and transactions are the store's business"},
+	{"modernc.org", []string{"gatepost/store"}, "only the store knows that it is SQLite"},
+	{"html/template", []string{"gatepost/reports"}, "only reports draw"},
+	{"os", []string{"gatepost/parser/source", "gatepost/store", "gatepost/cmd/gatepost"}, "a format, a cause and a report get their bytes and give theirs back: no files"},
+	{"net", []string{"gatepost/cmd/gatepost"}, "nothing below cmd talks to a network"},
+	{"log", nil, "errors are returned, not logged"},
+	{"github.com/spf13", []string{"gatepost/cmd/gatepost"}, "flags belong to cmd"},
+	{"github.com/klauspost/compress", []string{"gatepost/parser/source", "gatepost/store"}, "bytes are compressed where they are read and where they are kept"},
+	{"sync", []string{"gatepost/parser/source", "gatepost/store", "gatepost/cmd/gatepost"}, "parsing, judging and drawing are single-threaded and pure"},
+}
+
+// calls are functions that a box may not call, each with its reason.
+var calls = []struct {
+	box, call, why string
+}{
+	{"gatepost/correlate", "time.Now(", "time is an input: the same history must give the same verdicts"},
+	{"gatepost/correlate", "go func", "verdicts must not depend on scheduling"},
+	{"gatepost/parser", "time.Now(", "the same bytes must give the same batch"},
+	{"gatepost/reports", "time.Now(", "the time of a report stands in its model"},
+	{"gatepost/store", "time.Now(", "the store keeps what it is given"},
+	{"gatepost/store", "os.Exit", "only cmd ends the process"},
+	{"gatepost/parser/source", "os.Exit", "only cmd ends the process"},
+	{"gatepost/store", "fmt.Print", "only cmd prints"},
+	{"gatepost/parser/source", "fmt.Print", "only cmd prints"},
+	{"gatepost/reports", "fmt.Print(", "a report writes to the writer it is given"},
+}
+
+func TestFloors(t *testing.T) {
+	seen := map[string]bool{}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if name := d.Name(); name == "testdata" || strings.HasPrefix(name, ".") && name != "." {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		box := "gatepost"
+		if dir := filepath.ToSlash(filepath.Dir(path)); dir != "." {
+			box += "/" + dir
+		}
+		seen[box] = true
+		checkFile(t, box, path)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for box := range floors {
+		if !seen[box] {
+			t.Errorf("the table of floors names %s, which is not there", box)
+		}
+	}
+}
+
+func checkFile(t *testing.T, box, path string) {
+	t.Helper()
+	floor, ok := floors[box]
+	if !ok {
+		t.Errorf("%s: package %s has no floor; a new box needs a reason and a line in the table", path, box)
+		return
+	}
+	src, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := parser.ParseFile(token.NewFileSet(), path, src, parser.ImportsOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, spec := range f.Imports {
+		imported, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if other, ours := floors[imported]; ours && other >= floor {
+			t.Errorf("%s imports %s: boxes know the floors below them, never each other", path, imported)
+		}
+		if floor == 0 && strings.Contains(imported, ".") {
+			t.Errorf("%s imports %s: the vocabulary needs the standard library only", path, imported)
+		}
+		for _, ban := range bans {
+			if (imported == ban.path || strings.HasPrefix(imported, ban.path+"/")) && !slices.Contains(ban.only, box) {
+				t.Errorf("%s imports %s: %s", path, imported, ban.why)
+			}
+		}
+	}
+	for _, c := range calls {
+		if c.box == box && strings.Contains(string(src), c.call) {
+			t.Errorf("%s calls %s: %s", path, c.call, c.why)
+		}
+	}
+}
