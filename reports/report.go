@@ -1,10 +1,17 @@
 // Package reports draws a Model: for people as a timeline and Markdown, for programs as JSON
 // lines, JSON and CSV.
+//
+// A report is one value in one file. What all of them share stands beside them: escape.go makes
+// the text of strangers harmless, words.go says figures as people do, clock.go tells the time,
+// tally.go counts, page.go lays out columns, ledger.go holds the objects that programs read.
 package reports
 
 import (
-	"gatepost"
 	"io"
+	"slices"
+	"strings"
+
+	"gatepost"
 )
 
 // Report is one way to draw a Model.
@@ -15,15 +22,39 @@ type Report struct {
 	Render func(w io.Writer, m *gatepost.Model, o Options) error
 }
 
-// Options are what the reader's terminal can do.
+// Options are what the reader's terminal can do. Reports for programs ignore them.
 type Options struct {
-	Width int // columns; 0 means 80
+	Width int // columns; 0 means 80, and fewer than 40 count as 40
 	Color bool
 }
 
-// All returns every report by name; Lookup one, or nil.
-func All() []*Report             { panic("not yet") }
-func Lookup(name string) *Report { panic("not yet") }
+var registry []*Report
 
-// Explain draws the whole argument for one failure.
-func Explain(w io.Writer, m *gatepost.Model, f *gatepost.Failure, o Options) error { panic("not yet") }
+// register adds a report; two of one name are a programming error.
+func register(r *Report) *Report {
+	if r.Name == "" || r.Ext == "" || r.Doc == "" || r.Render == nil {
+		panic("reports: incomplete report " + r.Name)
+	}
+	if Lookup(r.Name) != nil {
+		panic("reports: report " + r.Name + " registered twice")
+	}
+	registry = append(registry, r)
+	return r
+}
+
+// All returns every report by name.
+func All() []*Report {
+	return slices.SortedFunc(slices.Values(registry), func(a, b *Report) int {
+		return strings.Compare(a.Name, b.Name)
+	})
+}
+
+// Lookup returns the report of that name, or nil.
+func Lookup(name string) *Report {
+	for _, r := range registry {
+		if r.Name == name {
+			return r
+		}
+	}
+	return nil
+}

@@ -1,0 +1,318 @@
+package reports
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gatepost"
+)
+
+// tally is a Model, counted: what the reports for people say first, whatever they look like.
+type tally struct {
+	*gatepost.Model
+	clock    clock
+	sources  map[int]*gatepost.Source
+	titles   map[string]string
+	causes   []causeCount
+	statuses []statusCount
+	clients  int
+	members  map[string][]*gatepost.Failure // by incident
+	stray    int                            // failures of no incident
+	lines    map[gatepost.Ref]string        // texts of the lines that chains cite
+}
+
+type causeCount struct {
+	name     string
+	failures int
+}
+
+type statusCount struct {
+	status, n int
+}
+
+func newTally(m *gatepost.Model) *tally {
+	t := &tally{
+		Model:   m,
+		clock:   newClock(m),
+		sources: sourcesByID(m),
+		titles:  make(map[string]string, len(m.Causes)),
+		members: make(map[string][]*gatepost.Failure, len(m.Incidents)),
+		lines:   make(map[gatepost.Ref]string),
+	}
+	for _, c := range m.Causes {
+		t.titles[c.Name] = c.Title
+	}
+	for i := range m.Incidents {
+		t.members[m.Incidents[i].ID] = nil
+	}
+	t.countFailures()
+	t.findLines()
+	return t
+}
+
+func sourcesByID(m *gatepost.Model) map[int]*gatepost.Source {
+	byID := make(map[int]*gatepost.Source, len(m.Sources))
+	for i := range m.Sources {
+		byID[m.Sources[i].ID] = &m.Sources[i]
+	}
+	return byID
+}
+
+func (t *tally) countFailures() {
+	causes, statuses := map[string]int{}, map[int]int{}
+	clients := map[string]bool{}
+	for i := range t.Failures {
+		f := &t.Failures[i]
+		causes[f.Verdict.Cause]++
+		statuses[f.Status]++
+		if f.Client != "" {
+			clients[f.Client] = true
+		}
+		if in, ok := t.members[f.Incident]; ok {
+			t.members[f.Incident] = append(in, f)
+		} else {
+			t.stray++
+		}
+	}
+	t.clients = len(clients)
+	t.statuses = sortedStatuses(statuses)
+	for name, n := range causes {
+		t.causes = append(t.causes, causeCount{name, n})
+	}
+	slices.SortFunc(t.causes, func(a, b causeCount) int {
+		return cmp.Or(t.rank(b)-t.rank(a), b.failures-a.failures, strings.Compare(a.name, b.name))
+	})
+}
+
+// rank puts undetermined first when it is large: nobody shall overlook how much is not known.
+func (t *tally) rank(c causeCount) int {
+	if c.name == gatepost.Undetermined && t.muchUndetermined(c.failures) {
+		return 1
+	}
+	return 0
+}
+
+func (t *tally) muchUndetermined(n int) bool { return n*5 > len(t.Failures) }
+
+// sortedStatuses lists statuses by number of requests.
+func sortedStatuses(statuses map[int]int) []statusCount {
+	all := make([]statusCount, 0, len(statuses))
+	for status, n := range statuses {
+		all = append(all, statusCount{status, n})
+	}
+	slices.SortFunc(all, func(a, b statusCount) int { return cmp.Or(b.n-a.n, a.status-b.status) })
+	return all
+}
+
+// findLines looks up the texts of the lines that the chains cite, among all evidence.
+func (t *tally) findLines() {
+	for incident := range t.troubles() {
+		for _, s := range incident.Chain {
+			if s.Ref.Known() {
+				t.lines[s.Ref] = ""
+			}
+		}
+	}
+	take := func(evidence []gatepost.Evidence) {
+		for i := range evidence {
+			if text, cited := t.lines[evidence[i].Ref]; cited && text == "" {
+				t.lines[evidence[i].Ref] = evidence[i].Text
+			}
+		}
+	}
+	for incident := range t.troubles() {
+		take(incident.Evidence)
+	}
+	for i := range t.Failures {
+		take(t.Failures[i].Verdict.Evidence)
+	}
+}
+
+// troubles yields the incidents, then the outages.
+func (t *tally) troubles() func(yield func(*gatepost.Incident) bool) {
+	return func(yield func(*gatepost.Incident) bool) {
+		for _, list := range [][]gatepost.Incident{t.Incidents, t.Outages} {
+			for i := range list {
+				if !yield(&list[i]) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// where says file and line of a record, "" when there is none.
+func (t *tally) where(r gatepost.Ref) string {
+	if !r.Known() {
+		return ""
+	}
+	file := fmt.Sprintf("source %d", r.Source)
+	if s := t.sources[r.Source]; s != nil {
+		file = s.Path
+	}
+	return file + ":" + strconv.FormatInt(r.Line, 10)
+}
+
+// title says a cause in words, by its name where the registry has none.
+func (t *tally) title(cause string) string {
+	if cause == "" {
+		return "no cause is given"
+	}
+	return cmp.Or(t.titles[cause], strings.ReplaceAll(cause, "_", " "))
+}
+
+// headline says in one line what happened in an incident.
+func (t *tally) headline(i *gatepost.Incident) string {
+	if i.Title != "" {
+		return i.Title
+	}
+	return t.causeAndInstance(i.Cause, i.Instance)
+}
+
+func (t *tally) causeAndInstance(cause, instance string) string {
+	if instance == "" {
+		return t.title(cause)
+	}
+	return t.title(cause) + "; " + instance
+}
+
+// watched names the statuses that count as failures: "502 or 504".
+func (t *tally) watched(or string) string {
+	list := t.watchedList()
+	if len(list) > 3 {
+		return "the statuses looked for"
+	}
+	var names []string
+	for _, s := range list {
+		names = append(names, strconv.Itoa(s))
+	}
+	return strings.Join(names, or)
+}
+
+func (t *tally) watchedList() []int {
+	if len(t.Watched) == 0 {
+		return []int{502, 504}
+	}
+	return t.Watched
+}
+
+// hasAccessLog reports whether any source is an access log, even an empty one.
+func (t *tally) hasAccessLog() bool {
+	return t.Requests > 0 || slices.ContainsFunc(t.Sources, func(s gatepost.Source) bool {
+		return strings.Contains(s.Format, "access")
+	})
+}
+
+// statusList says what users saw: "504 × 390, 502 × 8".
+func statusList(statuses []statusCount) string {
+	var parts []string
+	for _, s := range statuses {
+		parts = append(parts, fmt.Sprintf("%d × %s", s.status, count(s.n)))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// configuration lists the files that settings were read from.
+func (t *tally) configuration() []string {
+	files := map[string]bool{}
+	for _, s := range t.Setup {
+		if s.File != "" {
+			files[s.File] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(files))
+}
+
+// sortedSizes are the failures of each incident, the largest first.
+func sortedSizes(incidents []gatepost.Incident) []int {
+	var sizes []int
+	for i := range incidents {
+		sizes = append(sizes, incidents[i].Failures)
+	}
+	slices.SortFunc(sizes, func(a, b int) int { return b - a })
+	return sizes
+}
+
+// proof is what lines of one kind prove together.
+type proof struct {
+	says  string
+	lines []*gatepost.Evidence // none for a silence
+	more  int                  // further lines of the kind
+}
+
+// maxAlike is how many lines that prove the same are shown; the rest are counted.
+const maxAlike = 3
+
+// weigh gathers the evidence of an incident that its chain has not cited, and shows at most n
+// pieces of it, of which at most maxAgainst speak against the verdict.
+func weigh(in *gatepost.Incident, n int) (support, against []proof, hidden int) {
+	cited := citedBy(in.Chain)
+	few := min(n, maxAgainst)
+	against, hiddenAgainst := proofs(in.Evidence, gatepost.Against, cited, few)
+	for i := range against {
+		n -= max(len(against[i].lines), 1)
+	}
+	support, hidden = proofs(in.Evidence, gatepost.For, cited, n)
+	return support, against, hidden + hiddenAgainst
+}
+
+// proofs gathers the evidence of one role, in its order: what says the same stands together.
+// Lines in cited are known to the reader already, and of the others the first left are shown.
+func proofs(evidence []gatepost.Evidence, role gatepost.Role, cited map[gatepost.Ref]bool, left int) (shown []proof, hidden int) {
+	type key struct {
+		kind       gatepost.Kind
+		join, says string
+	}
+	at := map[key]int{}
+	for i := range evidence {
+		e := &evidence[i]
+		if (e.Role == gatepost.Against) != (role == gatepost.Against) || cited[e.Ref] {
+			continue
+		}
+		k := key{e.Kind, e.Join, e.Says}
+		n, seen := at[k]
+		if !seen && left <= 0 {
+			hidden++
+			continue
+		}
+		if !seen {
+			n = len(shown)
+			at[k] = n
+			shown = append(shown, proof{says: sentence(e.Says + joined(e))})
+		}
+		p := &shown[n]
+		switch {
+		case len(p.lines) == maxAlike || left <= 0:
+			p.more++
+		default:
+			left--
+			if e.Ref.Known() {
+				p.lines = append(p.lines, e)
+			}
+		}
+	}
+	return shown, hidden
+}
+
+// joined says what ties a piece of evidence to the failure.
+func joined(e *gatepost.Evidence) string {
+	if e.Join == "" {
+		return ""
+	}
+	return " (joined by " + e.Join + ")"
+}
+
+// citedBy are the lines that a chain shows.
+func citedBy(chain []gatepost.Step) map[gatepost.Ref]bool {
+	cited := map[gatepost.Ref]bool{}
+	for _, s := range chain {
+		if s.Ref.Known() {
+			cited[s.Ref] = true
+		}
+	}
+	return cited
+}
