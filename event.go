@@ -177,7 +177,7 @@ var KindDocs = []KindDoc{
 	{OdooWorkerRecycle, "a worker leaves after its allotted requests or age. PID, Number requests"},
 	{OdooWorkerError, "a worker ends by an exception. PID, Name last line of the traceback"},
 	{OdooParentChanged, "a child notices that its master is gone. PID, Name gevent or worker"},
-	{OdooThreadLimit, "threaded server: a thread is over its time. PID, Duration age, Name thread"},
+	{OdooThreadLimit, "threaded server: a thread is over its time. PID, Name thread, Duration age; the dump of its stack tells Path instead"},
 	{OdooCronStart, "a scheduled action begins. PID, Name job, DB"},
 	{OdooCronEnd, "a scheduled action ended. PID, Name job, Duration where told, DB"},
 	{OdooCronError, "a scheduled action failed. PID, Name job or last line of the traceback"},

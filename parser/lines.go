@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"iter"
 	"strings"
+	"unicode/utf8"
 
 	"gatepost"
 )
@@ -72,15 +73,22 @@ func trimEOL(line []byte) []byte {
 // a rune, invalid UTF-8 replaced. Control characters stay: escaping is the reports' business.
 func clip(b []byte) string {
 	if len(b) > gatepost.TextLimit {
-		b = b[:gatepost.TextLimit]
-		for i := 0; i < 3 && len(b) > 0 && b[len(b)-1]&0xC0 == 0x80; i++ {
-			b = b[:len(b)-1]
-		}
-		if len(b) > 0 && b[len(b)-1] >= 0xC0 {
-			b = b[:len(b)-1]
-		}
+		b = b[:runeCut(b)]
 	}
-	return strings.ToValidUTF8(string(b), "�")
+	s := strings.ToValidUTF8(string(b), "�")
+	if len(s) > gatepost.TextLimit { // a replacement is longer than what it replaces
+		s = s[:runeCut(s)]
+	}
+	return s
+}
+
+// runeCut returns where to cut s, which is longer than gatepost.TextLimit, so that no rune is split.
+func runeCut[T []byte | string](s T) int {
+	n := gatepost.TextLimit
+	for n > gatepost.TextLimit-utf8.UTFMax && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return n
 }
 
 // cut splits s around the first sep; ok is false, and s whole in before, without one.
