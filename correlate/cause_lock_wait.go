@@ -69,7 +69,7 @@ func lockWork(s *scene, w *work) []Hypothesis {
 		}
 		return []Hypothesis{h}
 	}
-	if w.retry != nil && w.start.Known() && w.retry.Time.Sub(w.start)*2 >= w.duration() && w.sqlShare() < sqlShare && serialization(w.retry) {
+	if w.conflicted() && w.sqlShare() < sqlShare && serialization(w.retry) {
 		return []Hypothesis{{
 			Instance: "another transaction, until " + clockTime(w.retry.Time),
 			Key:      fmt.Sprintf("conflict/%d", w.retry.Time.Second()),

@@ -59,7 +59,7 @@ func cronLock(s *scene, w *work, l lockSpan, r *cronRun) Hypothesis {
 // transaction fails with a conflict in the very moment that one commits, and Odoo tries it again.
 // When that moment is the end of a run that began before the request got far, the run was it.
 func (s *scene) cronByConflict(w *work) (Hypothesis, bool) {
-	if w.retry == nil || !w.start.Known() || w.retry.Time.Sub(w.start)*2 < w.duration() {
+	if !w.conflicted() {
 		return Hypothesis{}, false
 	}
 	const together = 300 * time.Millisecond

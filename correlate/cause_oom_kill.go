@@ -49,7 +49,29 @@ func oomDown(s *scene, d *downtime) []Hypothesis {
 			Evidence: []gatepost.Evidence{cite(gatepost.For, k, decisive+fair, "pid", "the kernel killed a PostgreSQL process, so that PostgreSQL restarted and Odoo lost its database")},
 		})
 	}
+	if h, ok := s.unseenKill(d); ok {
+		hs = append(hs, h)
+	}
 	return hs
+}
+
+// unseenKill is the kill that a kernel log would show, where none was given. It is as likely as a
+// crash when only a part of Odoo's processes vanished: whoever kills Odoo by hand kills its
+// master, and then all children notice, or kills all of it; the kernel picks the largest.
+func (s *scene) unseenKill(d *downtime) (Hypothesis, bool) {
+	if d.server == nil || d.stop != nil || d.before == nil || s.kernelSeen(d.from) {
+		return Hypothesis{}, false
+	}
+	h := Hypothesis{
+		Instance: "the kernel may have killed Odoo",
+		Root:     gatepost.Step{Time: d.from, Says: "Odoo vanished"},
+		Evidence: []gatepost.Evidence{absence(gatepost.For, leak+weak, "a kill for memory looks the same in Odoo's log")},
+		Missing:  []string{"no kernel log of that time was given: dmesg -T or journalctl -k would tell an out-of-memory kill from a crash"},
+	}
+	if gone, noticed := d.server.orphans(d); noticed > 0 && gone > 0 {
+		h.Evidence = append(h.Evidence, absence(gatepost.For, strong, fmt.Sprintf("%d of its processes notice that the master is gone, %d vanished with it: so the kernel picks its victims", noticed, gone)))
+	}
+	return h, true
 }
 
 // oomResults are units that failed with the result oom-kill.
@@ -122,7 +144,7 @@ func oomDeath(s *scene, d *death) []Hypothesis {
 		hs = append(hs, Hypothesis{
 			Instance: "the kernel may have killed the worker",
 			Missing:  []string{"no kernel log of that time was given: dmesg -T or journalctl -k would tell an out-of-memory kill from a kill by hand"},
-			Evidence: []gatepost.Evidence{absence(gatepost.For, leak, "a kill for memory looks the same in Odoo's log")},
+			Evidence: []gatepost.Evidence{absence(gatepost.For, fair, "a kill for memory looks the same in Odoo's log")},
 		})
 	}
 	return hs

@@ -38,6 +38,9 @@ func patienceWork(s *scene, w *work) []Hypothesis {
 	case w.sqlShare() >= sqlShare && !w.chatty():
 		h.Veto = fmt.Sprintf("%s of its %s were SQL: the statement is what to look at", seconds(w.sql), seconds(w.duration()))
 	}
+	if w.conflicted() {
+		h.Veto = fmt.Sprintf("%s of its %s passed before it ran into a conflict: it waited for another transaction", seconds(w.retry.Time.Sub(w.start)), seconds(w.duration()))
+	}
 	for _, l := range w.locks {
 		if l.share(w) >= lockShare {
 			h.Veto = fmt.Sprintf("%s of its %s were a wait for a lock", seconds(l.to.Sub(l.from)), seconds(w.duration()))

@@ -45,16 +45,19 @@ func crashDown(s *scene, d *downtime) []Hypothesis {
 			e = d.after.start
 		}
 		h.Evidence = append(h.Evidence,
-			absence(gatepost.For, fair, fmt.Sprintf("Odoo's log falls silent at %s without a line of an orderly stop", clockTime(d.before.last))),
-			cite(gatepost.For, e, fair, "process", "Odoo starts anew"))
+			absence(gatepost.For, leak, fmt.Sprintf("Odoo's log falls silent at %s without a line of an orderly stop", clockTime(d.before.last))),
+			cite(gatepost.For, e, leak, "process", "Odoo starts anew"))
 	case d.before != nil:
-		h.Evidence = append(h.Evidence, absence(gatepost.For, strong, fmt.Sprintf("Odoo's log ends at %s without a line of an orderly stop, and requests are refused from then on", clockTime(d.before.last))))
+		h.Evidence = append(h.Evidence, absence(gatepost.For, 2*leak, fmt.Sprintf("Odoo's log ends at %s without a line of an orderly stop, and requests are refused from then on", clockTime(d.before.last))))
 	case d.server != nil:
 		h.Evidence = append(h.Evidence, absence(gatepost.For, leak, "how the service ended is before the beginning of Odoo's log"))
 		h.Missing = append(h.Missing, "Odoo's log from before its first start (the rotated file)")
 	default:
 		h.Evidence = append(h.Evidence, absence(gatepost.For, weak, "nobody listened, and no log says why"))
 		h.Missing = append(h.Missing, "Odoo's log of that time", "the journal of the unit (journalctl -u odoo)")
+	}
+	if d.before != nil && s.kernelSeen(d.from) {
+		h.Evidence = append(h.Evidence, absence(gatepost.For, leak, "the kernel log reaches over that time and shows no kill of an Odoo process"))
 	}
 	if k := s.database.killedDuring(d); k != nil {
 		h.Evidence = append(h.Evidence, cite(gatepost.Against, k, -fair, "pid", "the kernel had killed PostgreSQL"))

@@ -48,8 +48,12 @@ func codeWork(s *scene, w *work) []Hypothesis {
 			return []Hypothesis{h}
 		}
 	}
-	if w.sqlShare() >= sqlShare && !w.chatty() {
+	switch {
+	case w.sqlShare() >= sqlShare && !w.chatty():
 		h.Veto = fmt.Sprintf("%s of its %s were SQL", seconds(w.sql), seconds(w.duration()))
+		return []Hypothesis{h}
+	case w.conflicted():
+		h.Veto = "it did not compute, it waited for another transaction"
 		return []Hypothesis{h}
 	}
 	if !w.finished {

@@ -101,7 +101,7 @@ func queryWork(s *scene, w *work) []Hypothesis {
 	case w.chatty():
 		h.Evidence = append(h.Evidence, absence(gatepost.Against, -fair, fmt.Sprintf("%d statements of %s each: many small ones, not a slow one", w.queries, seconds(w.sql/time.Duration(w.queries)))))
 	case !s.covers("postgresql", w.end):
-		h.Evidence = append(h.Evidence, absence(gatepost.Against, -weak/2, "without PostgreSQL's log, a wait for a lock looks the same"))
+		h.Evidence = append(h.Evidence, absence(gatepost.Against, -weak, "without PostgreSQL's log, a wait for a lock looks the same"))
 		h.Missing = append(h.Missing, "PostgreSQL's log with log_min_duration_statement = 1000 would name the statement, and log_lock_waits = on would tell it from a lock")
 	default:
 		h.Missing = append(h.Missing, "log_min_duration_statement = 1000 in postgresql.conf would name the statement")

@@ -49,12 +49,12 @@ func crashDeath(s *scene, d *death) []Hypothesis {
 	}
 	for _, e := range s.within(gatepost.PgClientLost, d.at.Add(-time.Second), d.at.Add(2*time.Second)) {
 		if e.Name == "transaction" {
-			h.Evidence = append(h.Evidence, cite(gatepost.For, e, weak, "time", "PostgreSQL lost a client in the middle of a transaction just then"))
+			h.Evidence = append(h.Evidence, cite(gatepost.For, e, 0, "time", "PostgreSQL lost a client in the middle of a transaction just then"))
 			break
 		}
 	}
 	if d.how == bySilence && s.kernelSeen(d.at) {
-		h.Evidence = append(h.Evidence, absence(gatepost.For, weak, "the kernel log reaches over that time and shows no kill for memory"))
+		h.Evidence = append(h.Evidence, absence(gatepost.For, leak, "the kernel log reaches over that time and shows no kill for memory"))
 	}
 	return []Hypothesis{h}
 }

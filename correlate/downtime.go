@@ -218,3 +218,23 @@ func (d *downtime) lastOf() gatepost.Time {
 	}
 	return d.from
 }
+
+// orphans counts the workers that lived when the master was lost: those that vanished without a
+// word, and those that noticed.
+func (sv *server) orphans(d *downtime) (gone, noticed int) {
+	if d.lost == nil {
+		return 0, 0
+	}
+	for _, p := range sv.processes {
+		if p.role != roleHTTP || p.born.Known() && (p.born > d.from || sv.generationAt(p.born) != d.before) {
+			continue
+		}
+		switch {
+		case p.end != nil && p.end.Time >= d.from.Add(-beat):
+			noticed++
+		case p.end == nil && p.last <= d.lost.Time.Add(downSlack):
+			gone++
+		}
+	}
+	return gone, noticed
+}

@@ -35,6 +35,12 @@ func (w *work) duration() time.Duration {
 	return w.end.Sub(w.start)
 }
 
+// conflicted reports whether the execution spent most of its time on the way to a conflict with
+// another transaction: it had waited for that one to commit.
+func (w *work) conflicted() bool {
+	return w.retry != nil && w.start.Known() && w.retry.Time.Sub(w.start)*2 >= w.duration()
+}
+
 // horizon is how long after a failure the line of its execution may still come: Odoo finishes
 // what nginx gave up on, at the latest when limit_time_real ends it.
 const horizon = 20 * time.Minute
