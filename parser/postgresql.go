@@ -1,0 +1,217 @@
+package parser
+
+import (
+	"bytes"
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"gatepost"
+)
+
+var _ = Register(Format{
+	Name:    "postgresql",
+	Title:   "PostgreSQL server log",
+	Program: "postgresql",
+	Doc: "The stderr log with any log_line_prefix whose parts tell themselves by their shape; the dialect is that " +
+		"prefix ('%?' is a value that does not tell what it is). A record is a line with a severity and the " +
+		"DETAIL, HINT, CONTEXT and STATEMENT lines of the same process behind it; every event has the process and " +
+		"the database of its line. Statements faster than the " +
+		"threshold of slow requests make nothing. The stamps are local when their zone is an abbreviation of " +
+		"several zones. Severities and messages must be English (lc_messages = C or en_*); csvlog and jsonlog " +
+		"are not this format. Messages from the sources of 9.1 to 18 and from live output of 15.",
+	Kinds: []gatepost.Kind{
+		gatepost.PgStart, gatepost.PgReady, gatepost.PgStop, gatepost.PgDown, gatepost.PgCrash, gatepost.PgRefused,
+		gatepost.PgTooMany, gatepost.PgStatement, gatepost.PgLockWait, gatepost.PgLockAcquired, gatepost.PgDeadlock,
+		gatepost.PgClientLost, gatepost.PgDiskFull, gatepost.PgMemory, gatepost.PgCanceled,
+		gatepost.PgSerialization, gatepost.PgError,
+	},
+	Sniff:  sniffPostgres,
+	Starts: pgStarts,
+	Parse:  parsePostgres,
+})
+
+// pgStarts reports whether a line has a severity of its own; DETAIL and the like belong to the
+// line before.
+func pgStarts(line []byte) bool {
+	_, _, primary, ok := pgSeverity(line)
+	return ok && primary
+}
+
+// sniffPostgres describes the prefix by the commonest one of the lines that know a database, and
+// says with %q which part of it background processes leave out.
+func sniffPostgres(sample []byte, o *Options) (int, string, any) {
+	type shape struct {
+		text string
+		db   bool
+	}
+	counts := map[shape]int{}
+	score, best := sniffHeads(sample, func(line []byte) (string, gatepost.Stamps) {
+		if _, wrapped := readSyslogHead(line, o); wrapped {
+			return "", 0
+		}
+		start, _, _, ok := pgSeverity(line)
+		if !ok {
+			return "", 0
+		}
+		prefix := pgPrefix{draw: true, dated: undated}
+		prefix.read(line[:start])
+		text := strings.TrimRight(string(prefix.shape), " ")
+		if text != "" && prefix.step == 0 && prefix.pid == 0 {
+			return "", 0 // another program's line
+		}
+		if len(counts) < 100 {
+			counts[shape{text, strings.Contains(text, "%d")}]++
+		}
+		// Shapes differ within a file; what counts is whether the stamps are of one worth.
+		return "found " + prefix.worth.String(), prefix.worth
+	})
+	if score == 0 {
+		return 0, "", gatepost.StampsNone
+	}
+	shapes := slices.SortedFunc(maps.Keys(counts), func(a, b shape) int {
+		if a.db != b.db {
+			if a.db {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(counts[b]-counts[a], strings.Compare(a.text, b.text))
+	})
+	dialect := shapes[0].text
+	for _, s := range shapes[1:] {
+		if tail, ok := strings.CutPrefix(dialect, s.text+" "); ok && !s.db {
+			dialect = s.text + " %q" + tail
+			break
+		}
+	}
+	return score, dialect, best.worth
+}
+
+func parsePostgres(p *Parser, b *gatepost.Block, out *gatepost.Batch) {
+	worth := p.State.(gatepost.Stamps)
+	out.Stamps = worth
+	for r := range records(b, pgStarts) {
+		var rec pgRecord
+		rec.read(&r, worth, out)
+		e := gatepost.NewEvent("", r.ref, rec.at)
+		if !pgMessage(&rec, p.Options.slow(), &e) {
+			continue
+		}
+		e.Hash, e.Text = gatepost.HashOf(r.line), oneLine(rec.message)
+		out.Events = append(out.Events, e)
+	}
+}
+
+// pgRecord is one message of the server with what it adds to it. Its fields are pieces of the
+// block and hold newlines and tabs where the log does.
+type pgRecord struct {
+	dated
+	pid      int
+	db       []byte
+	severity []byte // empty when the file begins within a record
+	message  []byte
+	detail   []byte
+	context  []byte
+}
+
+// read takes a record apart. Lines of others between its own (the output of an archive command)
+// go to out as lines that fit nothing.
+func (rec *pgRecord) read(r *record, worth gatepost.Stamps, out *gatepost.Batch) {
+	var field *[]byte // the field that a line with a tab continues
+	begin := 0        // where its text begins in r.all
+	line := r.ref.Line
+	for pos := 0; pos < len(r.all); line++ {
+		end := pos + lineEnd(r.all[pos:])
+		s := trimEOL(r.all[pos:end])
+		switch start, after, primary, ok := pgSeverity(s); {
+		case len(s) == 0:
+		case s[0] == '\t':
+			if field != nil {
+				*field = r.all[begin : pos+len(s)]
+			}
+		case !ok:
+			field = nil
+			out.Skip(gatepost.Ref{Source: r.ref.Source, Offset: r.ref.Offset + int64(pos), Length: len(s), Line: line}, 1)
+		default:
+			var prefix pgPrefix
+			prefix.dated = undated
+			prefix.read(s[:start])
+			stamp := prefix.dated.in(worth)
+			stamp.note(out)
+			word := s[start : after-len(":  ")]
+			field = nil
+			if primary {
+				rec.dated, rec.pid, rec.db, rec.severity = stamp, prefix.pid, prefix.db, word
+				field = &rec.message
+			} else if prefix.pid == rec.pid {
+				field = rec.extra(word)
+			}
+			if begin = pos + after; field != nil {
+				*field = s[after:]
+			}
+		}
+		pos = end
+	}
+}
+
+func (rec *pgRecord) extra(word []byte) *[]byte {
+	switch string(word) {
+	case "DETAIL":
+		return &rec.detail
+	case "CONTEXT":
+		return &rec.context
+	}
+	return nil
+}
+
+// pgSeverity finds the word of severity, or the name of an extra line, in the first bytes of a
+// line: start is where it begins and after where the text behind it does. Two blanks after the
+// colon tell it from what a prefix may hold.
+func pgSeverity(line []byte) (start, after int, primary, ok bool) {
+	if len(line) == 0 || line[0] == '\t' {
+		return 0, 0, false, false
+	}
+	const longestPrefix = 512
+	head := line[:min(len(line), longestPrefix)]
+	for after < len(head) {
+		i := bytes.Index(head[after:], []byte(":  "))
+		if i < 0 {
+			break
+		}
+		end := after + i
+		after = end + len(":  ")
+		start = end
+		for start > 0 && ('A' <= head[start-1] && head[start-1] <= 'Z' || '1' <= head[start-1] && head[start-1] <= '5') {
+			start--
+		}
+		if start > 0 && (letter(head[start-1]) || head[start-1] == '_') {
+			continue
+		}
+		switch string(head[start:end]) {
+		case "LOG", "ERROR", "FATAL", "PANIC", "WARNING", "NOTICE", "INFO",
+			"DEBUG", "DEBUG1", "DEBUG2", "DEBUG3", "DEBUG4", "DEBUG5":
+			return start, after, true, true
+		case "DETAIL", "HINT", "CONTEXT", "STATEMENT", "QUERY", "LOCATION", "BACKTRACE":
+			return start, after, false, true
+		}
+	}
+	return 0, 0, false, false
+}
+
+// oneLine makes an event's text of a message that may go over several lines.
+func oneLine(msg []byte) string {
+	msg = msg[:min(len(msg), gatepost.TextLimit)]
+	if bytes.IndexByte(msg, '\n') < 0 {
+		return clip(msg)
+	}
+	var line []byte
+	for part := range bytes.Lines(msg) {
+		if len(line) > 0 {
+			line = append(line, ' ')
+		}
+		line = append(line, bytes.TrimPrefix(trimEOL(part), []byte{'\t'})...)
+	}
+	return clip(line)
+}
