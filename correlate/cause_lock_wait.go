@@ -32,6 +32,19 @@ func (l lockSpan) share(w *work) float64 {
 	return float64(overlap(l.from, to, w.start, w.end)) / float64(w.end.Sub(w.start))
 }
 
+// longestLock is the wait for a lock that fills most of the execution, and its share; the zero
+// span without any.
+func (w *work) longestLock() (lockSpan, float64) {
+	var longest lockSpan
+	most := -1.0
+	for _, l := range w.locks {
+		if share := l.share(w); share > most {
+			longest, most = l, share
+		}
+	}
+	return longest, max(0, most)
+}
+
 // cron is the scheduled action that held the lock, or nil.
 func (l lockSpan) cron() *cronRun {
 	if l.wait.hold == nil {
@@ -41,33 +54,8 @@ func (l lockSpan) cron() *cronRun {
 }
 
 func lockWork(s *scene, w *work) []Hypothesis {
-	for _, l := range w.locks {
-		h := Hypothesis{Instance: fmt.Sprintf("a lock on %s, waited for from %s", l.wait.object, clockTime(l.from))}
-		if l.share(w) < lockShare {
-			h.Veto = fmt.Sprintf("the wait of %s was the lesser part of its %s", seconds(l.to.Sub(l.from)), seconds(w.duration()))
-			return []Hypothesis{h}
-		}
-		if r := l.cron(); r != nil {
-			h.Veto = fmt.Sprintf("the holder was a scheduled action, «%s»", r.name)
-			return []Hypothesis{h}
-		}
-		h.Via = fmt.Sprintf("it waited %s for the lock", seconds(l.to.Sub(l.from)))
-		h.Evidence = append(h.Evidence, cite(gatepost.For, l.wait.first, decisive, "lock", fmt.Sprintf("PostgreSQL: backend %d waited for a lock on %s inside this request", l.wait.backend, l.wait.object)))
-		if l.wait.acquired != nil {
-			h.Evidence = append(h.Evidence, cite(gatepost.For, l.wait.acquired, weak, "lock", fmt.Sprintf("the wait ended after %s", seconds(l.to.Sub(l.from)))))
-		}
-		h.Root = gatepost.Step{Time: l.from, Says: "another session held a lock on " + l.wait.object, Ref: l.wait.first.Ref}
-		h.Key = fmt.Sprintf("lock/%d/%d", l.wait.backend, l.from)
-		if hold := l.wait.hold; hold != nil {
-			h.Key = fmt.Sprintf("lock/%d/%d", hold.backend, hold.from)
-			h.Instance = fmt.Sprintf("backend %d held a lock on %s from %s", hold.backend, l.wait.object, clockTime(hold.from))
-			h.Root.Says = fmt.Sprintf("backend %d held a lock on %s", hold.backend, l.wait.object)
-			h.hold = hold
-			if hold.work != nil {
-				h.Evidence = append(h.Evidence, gatepost.Evidence{Role: gatepost.For, Kind: gatepost.OdooRequest, Ref: hold.work.ref, Time: hold.work.end, Join: "lock", Says: "the request that held it: it began before the wait, and ended when the lock was freed"})
-			}
-		}
-		return []Hypothesis{h}
+	if l, share := w.longestLock(); l.wait != nil {
+		return []Hypothesis{s.lockHypothesis(w, l, share)}
 	}
 	if w.conflicted() && w.sqlShare() < sqlShare && serialization(w.retry) {
 		return []Hypothesis{{
@@ -80,6 +68,36 @@ func lockWork(s *scene, w *work) []Hypothesis {
 		}}
 	}
 	return nil
+}
+
+// lockHypothesis argues that the wait for l explains the execution.
+func (s *scene) lockHypothesis(w *work, l lockSpan, share float64) Hypothesis {
+	h := Hypothesis{Instance: fmt.Sprintf("a lock on %s, waited for from %s", l.wait.object, clockTime(l.from))}
+	if share < lockShare {
+		h.Veto = fmt.Sprintf("the wait of %s was the lesser part of its %s", seconds(l.to.Sub(l.from)), seconds(w.duration()))
+		return h
+	}
+	if r := l.cron(); r != nil {
+		h.Veto = fmt.Sprintf("the holder was a scheduled action, «%s»", r.name)
+		return h
+	}
+	h.Via = fmt.Sprintf("it waited %s for the lock", seconds(l.to.Sub(l.from)))
+	h.Evidence = append(h.Evidence, cite(gatepost.For, l.wait.first, decisive, "lock", fmt.Sprintf("PostgreSQL: backend %d waited for a lock on %s inside this request", l.wait.backend, l.wait.object)))
+	if l.wait.acquired != nil {
+		h.Evidence = append(h.Evidence, cite(gatepost.For, l.wait.acquired, weak, "lock", fmt.Sprintf("the wait ended after %s", seconds(l.to.Sub(l.from)))))
+	}
+	h.Root = gatepost.Step{Time: l.from, Says: "another session held a lock on " + l.wait.object, Ref: l.wait.first.Ref}
+	h.Key = fmt.Sprintf("lock/%d/%d", l.wait.backend, l.from)
+	if hold := l.wait.hold; hold != nil {
+		h.Key = fmt.Sprintf("lock/%d/%d", hold.backend, hold.from)
+		h.Instance = fmt.Sprintf("backend %d held a lock on %s from %s", hold.backend, l.wait.object, clockTime(hold.from))
+		h.Root.Says = fmt.Sprintf("backend %d held a lock on %s", hold.backend, l.wait.object)
+		h.hold = hold
+		if hold.work != nil {
+			h.Evidence = append(h.Evidence, gatepost.Evidence{Role: gatepost.For, Kind: gatepost.OdooRequest, Ref: hold.work.ref, Time: hold.work.end, Join: "lock", Says: "the request that held it: it began before the wait, and ended when the lock was freed"})
+		}
+	}
+	return h
 }
 
 func lockFix(s *scene, g *group) []gatepost.Advice {

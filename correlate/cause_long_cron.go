@@ -18,10 +18,8 @@ var _ = register(Cause{
 })
 
 func cronWork(s *scene, w *work) []Hypothesis {
-	for _, l := range w.locks {
-		if r := l.cron(); r != nil && l.share(w) >= lockShare {
-			return []Hypothesis{cronLock(s, w, l, r)}
-		}
+	if l, share := w.longestLock(); share >= lockShare && l.cron() != nil {
+		return []Hypothesis{cronLock(l, l.cron())}
 	}
 	if h, ok := s.cronByConflict(w); ok {
 		return []Hypothesis{h}
@@ -34,7 +32,7 @@ func cronWork(s *scene, w *work) []Hypothesis {
 	return s.innocentCron(w)
 }
 
-func cronLock(s *scene, w *work, l lockSpan, r *cronRun) Hypothesis {
+func cronLock(l lockSpan, r *cronRun) Hypothesis {
 	h := Hypothesis{
 		Instance: fmt.Sprintf("«%s» held a lock on %s from %s", r.name, l.wait.object, clockTime(l.wait.hold.from)),
 		Key:      fmt.Sprintf("cron/%s/%d", r.name, r.from),

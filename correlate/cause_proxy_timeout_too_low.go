@@ -41,10 +41,8 @@ func patienceWork(s *scene, w *work) []Hypothesis {
 	if w.conflicted() {
 		h.Veto = fmt.Sprintf("%s of its %s passed before it ran into a conflict: it waited for another transaction", seconds(w.retry.Time.Sub(w.start)), seconds(w.duration()))
 	}
-	for _, l := range w.locks {
-		if l.share(w) >= lockShare {
-			h.Veto = fmt.Sprintf("%s of its %s were a wait for a lock", seconds(l.to.Sub(l.from)), seconds(w.duration()))
-		}
+	if l, share := w.longestLock(); share >= lockShare {
+		h.Veto = fmt.Sprintf("%s of its %s were a wait for a lock", seconds(l.to.Sub(l.from)), seconds(w.duration()))
 	}
 	if h.Veto != "" {
 		return []Hypothesis{h}

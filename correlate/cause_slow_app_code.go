@@ -42,11 +42,9 @@ func codeWork(s *scene, w *work) []Hypothesis {
 		Key:      "code",
 		Root:     gatepost.Step{Time: w.start, Says: "the request began"},
 	}
-	for _, l := range w.locks {
-		if l.share(w) >= lockShare {
-			h.Veto = "it did not compute, it waited for a lock"
-			return []Hypothesis{h}
-		}
+	if _, share := w.longestLock(); share >= lockShare {
+		h.Veto = "it did not compute, it waited for a lock"
+		return []Hypothesis{h}
 	}
 	switch {
 	case w.sqlShare() >= sqlShare && !w.chatty():

@@ -80,11 +80,9 @@ func queryWork(s *scene, w *work) []Hypothesis {
 		Via:      fmt.Sprintf("%s of its %s were SQL", seconds(max(0, w.sql)), seconds(w.duration())),
 		Root:     gatepost.Step{Time: w.start, Says: "the request began a slow statement"},
 	}
-	for _, l := range w.locks {
-		if l.share(w) >= lockShare {
-			h.Veto = fmt.Sprintf("the statement did not work, it waited %s for a lock", seconds(l.to.Sub(l.from)))
-			return []Hypothesis{h}
-		}
+	if l, share := w.longestLock(); share >= lockShare {
+		h.Veto = fmt.Sprintf("the statement did not work, it waited %s for a lock", seconds(l.to.Sub(l.from)))
+		return []Hypothesis{h}
 	}
 	if w.sql != gatepost.Unknown {
 		h.Evidence = append(h.Evidence, s.ownLine(w, fair+weak, fmt.Sprintf("Odoo counts %s of SQL in %s, %d statements", seconds(w.sql), seconds(w.duration()), w.queries)))

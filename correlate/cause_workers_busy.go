@@ -71,7 +71,8 @@ func blameBans(share float64) int { return int(2000*share) - 1000 }
 
 // reasonOf is why one holder was slow, when that is more than ordinary work.
 func (s *scene) reasonOf(w *work) (Hypothesis, bool) {
-	locked := slices.ContainsFunc(w.locks, func(l lockSpan) bool { return l.share(w) >= lockShare })
+	_, share := w.longestLock()
+	locked := share >= lockShare
 	if !locked && w.c == nil && w.death == nil && w.retry == nil && !s.longerThanPatience(w) {
 		return Hypothesis{}, false
 	}

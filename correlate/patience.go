@@ -2,7 +2,6 @@ package correlate
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"gatepost"
@@ -146,13 +145,4 @@ func (k *sketch) quantile(q float64) time.Duration {
 		}
 	}
 	return time.Millisecond << (len(k.count) / 2)
-}
-
-// median of durations; the slice is sorted by it. 0 of none.
-func median(all []time.Duration) time.Duration {
-	if len(all) == 0 {
-		return 0
-	}
-	slices.Sort(all)
-	return all[len(all)/2]
 }
