@@ -38,7 +38,7 @@ var bans = []struct {
 	{"modernc.org", []string{"gatepost/store"}, "only the store knows that it is SQLite"},
 	{"html/template", []string{"gatepost/reports"}, "only reports draw"},
 	{"os", []string{"gatepost/parser/source", "gatepost/store", "gatepost/cmd/gatepost"}, "a format, a cause and a report get their bytes and give theirs back: no files"},
-	{"net", []string{"gatepost/cmd/gatepost"}, "nothing below cmd talks to a network"},
+	{"net/http", []string{"gatepost/cmd/gatepost"}, "nothing below cmd talks to a network"},
 	{"log", nil, "errors are returned, not logged"},
 	{"github.com/spf13", []string{"gatepost/cmd/gatepost"}, "flags belong to cmd"},
 	{"github.com/klauspost/compress", []string{"gatepost/parser/source", "gatepost/store"}, "bytes are compressed where they are read and where they are kept"},

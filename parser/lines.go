@@ -128,3 +128,24 @@ func atoi(s []byte) (v int64, n int) {
 	}
 	return v, n
 }
+
+// hex reads n hexadecimal digits.
+func hex(s []byte, n int) (v int, ok bool) {
+	if len(s) < n {
+		return 0, false
+	}
+	for _, c := range s[:n] {
+		switch {
+		case '0' <= c && c <= '9':
+			c -= '0'
+		case 'a' <= c && c <= 'f':
+			c -= 'a' - 10
+		case 'A' <= c && c <= 'F':
+			c -= 'A' - 10
+		default:
+			return 0, false
+		}
+		v = v<<4 | int(c)
+	}
+	return v, true
+}

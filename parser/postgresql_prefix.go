@@ -267,7 +267,7 @@ func (p *pgPrefix) lone(w []byte) string {
 		return "%e"
 	}
 	if start, pid, ok := cut(w, "."); ok && len(start) == 8 && len(pid) > 0 && len(pid) <= 8 {
-		if v, ok := hex(pid); ok {
+		if v, ok := hex(pid, len(pid)); ok {
 			if p.pid == 0 {
 				p.pid = v
 			}
@@ -275,21 +275,6 @@ func (p *pgPrefix) lone(w []byte) string {
 		}
 	}
 	return "%?"
-}
-
-// hex reads up to eight hexadecimal digits.
-func hex(s []byte) (v int, ok bool) {
-	for _, c := range s {
-		switch {
-		case c-'0' <= 9:
-			v = v<<4 | int(c-'0')
-		case 'a' <= c && c <= 'f':
-			v = v<<4 | int(c-'a'+10)
-		default:
-			return 0, false
-		}
-	}
-	return v, true
 }
 
 // setDB keeps the name of a database, but for the server's word for one not known yet.

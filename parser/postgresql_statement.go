@@ -15,7 +15,7 @@ func normalSQL(sql []byte) string {
 	for i := 0; i < len(sql) && len(out) < normalSQLLimit; {
 		c, rest := sql[i], sql[i:]
 		switch {
-		case blank(c):
+		case space(c):
 			out = spaced(out)
 			i++
 		case hasPrefix(rest, "--"):
@@ -24,10 +24,10 @@ func normalSQL(sql []byte) string {
 			i += through(rest, 2, "*/")
 		case c == '\'':
 			out = literal(out)
-			i += quoted(rest, false)
+			i += literalEnd(rest, false)
 		case (c == 'E' || c == 'e') && len(rest) > 1 && rest[1] == '\'':
 			out = literal(out)
-			i += 1 + quoted(rest[1:], true)
+			i += 1 + literalEnd(rest[1:], true)
 		case c == '"':
 			n := through(rest, 1, `"`)
 			out = append(out, rest[:min(n, normalSQLLimit)]...)
@@ -78,9 +78,9 @@ func through(s []byte, from int, end string) int {
 	return len(s)
 }
 
-// quoted returns the length of the string literal that s begins with. Two quotes in it stand for
+// literalEnd returns the length of the string literal that s begins with. Two quotes in it stand for
 // one, and so does a backslash and a quote where backslashes escape.
-func quoted(s []byte, backslash bool) int {
+func literalEnd(s []byte, backslash bool) int {
 	for i := 1; i < len(s); i++ {
 		switch {
 		case s[i] == '\\' && backslash:
@@ -125,6 +125,6 @@ func number(s []byte) int {
 	return n
 }
 
-func blank(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
+func space(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
 
 func wordByte(c byte) bool { return letter(c) || c == '_' || c >= 0x80 }

@@ -1,72 +1,145 @@
 // Package store keeps events, requests and verdicts in SQLite.
+//
+// What is read from the logs travels in two lanes. Notable events are rows of plain columns.
+// Ordinary requests, a thousand times as many, are packed into compressed chunks of columns and
+// decoded on demand. Both keep the raw stamps of their source, and the source its clock: times
+// are placed on the common clock when they are handed out, so a clock found later costs nothing.
+//
+// Reading is exactly once: what a batch brings and how far the source has been read become
+// durable in one transaction, whatever happens in between.
 package store
 
 import (
 	"context"
-	"iter"
-
-	"gatepost"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
 )
 
-// Store is an open store.
-type Store struct{}
+// Store is an open store. Its methods may be called from several goroutines.
+type Store struct {
+	path string // for messages, "" when private
+	dir  string // directory of a private store, removed by Close
+
+	read  *sql.DB // connections of the program's own reading
+	query *sql.DB // connections of Query, which cannot write
+	done  context.CancelFunc
+	life  context.Context // ends with Close, and with it what Query left open
+
+	mu  sync.Mutex // guards everything below
+	w   *writer    // nil once closed
+	dec sync.Pool  // of *unpacker
+
+	tableErr atomic.Pointer[error] // why the virtual table broke off: SQLite has no room for it
+}
 
 // Open opens or creates the store at path. An empty path makes a private store in a temporary
-// file that Close removes.
-func Open(ctx context.Context, path string) (*Store, error) { panic("not yet") }
-func (s *Store) Close() error                               { panic("not yet") }
-
-// AddSource finds the source that has src's Head (same first HeadSize bytes), or creates it. It
-// fills in src.ID and, for a known source, all that is known of it, Position included.
-func (s *Store) AddSource(ctx context.Context, src *gatepost.Source) error { panic("not yet") }
-
-// Append stores a batch and the source's new position in one transaction.
-func (s *Store) Append(ctx context.Context, src *gatepost.Source, b *gatepost.Batch) error {
-	panic("not yet")
+// directory that Close removes. A new file is readable by its owner only: logs name people.
+//
+// A file that is no store, or of a newer version, or that cannot be opened is an error that says
+// what to do, and the file is left as it is.
+func Open(ctx context.Context, path string) (*Store, error) {
+	s := &Store{path: path}
+	file := path
+	if path == "" {
+		dir, err := os.MkdirTemp("", "gatepost-")
+		if err != nil {
+			return nil, fmt.Errorf("store: %w", err)
+		}
+		s.dir, file = dir, dir+"/gatepost.db"
+	}
+	if err := s.open(ctx, file); err != nil {
+		return nil, errors.Join(s.fail("open", err), s.close())
+	}
+	return s, nil
 }
 
-// SaveSource stores counters, stamps, problem and clock of a source.
-func (s *Store) SaveSource(ctx context.Context, src *gatepost.Source) error { panic("not yet") }
-func (s *Store) Sources(ctx context.Context) ([]gatepost.Source, error)     { panic("not yet") }
-
-// Events and Requests implement correlate.History: on the common clock, by time, source, offset.
-func (s *Store) Events(ctx context.Context, q gatepost.Query) iter.Seq2[gatepost.Event, error] {
-	panic("not yet")
-}
-func (s *Store) Requests(ctx context.Context, q gatepost.Query) iter.Seq2[gatepost.Request, error] {
-	panic("not yet")
-}
-
-// Routes names the routes by their id.
-func (s *Store) Routes(ctx context.Context) (map[uint64]string, error) { panic("not yet") }
-
-// Totals counts the requests of the access logs by status, and says from when to when.
-func (s *Store) Totals(ctx context.Context) (Totals, error) { panic("not yet") }
-
-// Totals is what the access logs hold in all.
-type Totals struct {
-	Requests int64
-	Statuses map[int]int64
-	From, To gatepost.Time
+func (s *Store) open(ctx context.Context, file string) error {
+	s.life, s.done = context.WithCancel(context.WithoutCancel(ctx))
+	s.dec.New = func() any { return newUnpacker() }
+	if err := prepareFile(ctx, file); err != nil {
+		return err
+	}
+	durable := s.dir == ""
+	w, err := newWriter(ctx, file, durable)
+	if err != nil {
+		return err
+	}
+	s.w = w
+	s.read = openPool(dsn(file, "query_only(1)"), 4)
+	s.query, err = s.openQuery(file)
+	return err
 }
 
-func (s *Store) SaveSetup(ctx context.Context, setup gatepost.Setup) error { panic("not yet") }
-func (s *Store) Setup(ctx context.Context) (gatepost.Setup, error)         { panic("not yet") }
-
-// SaveVerdicts replaces all failures, incidents, outages and their evidence.
-func (s *Store) SaveVerdicts(ctx context.Context, failures []gatepost.Failure, incidents, outages []gatepost.Incident) error {
-	panic("not yet")
-}
-func (s *Store) Failures(ctx context.Context) ([]gatepost.Failure, error) { panic("not yet") }
-func (s *Store) Incidents(ctx context.Context) (incidents, outages []gatepost.Incident, err error) {
-	panic("not yet")
-}
-
-// Rows is the answer to a query of the user's.
-type Rows struct {
-	Columns []string
-	Rows    iter.Seq2[[]any, error]
+// Close commits what is pending and closes the store. A private store is deleted.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var err error
+	if s.w != nil {
+		err = s.fail("commit", s.w.commit())
+	}
+	return errors.Join(err, s.close())
 }
 
-// Query runs one read-only statement; the virtual table "requests" is there.
-func (s *Store) Query(ctx context.Context, statement string) (*Rows, error) { panic("not yet") }
+func (s *Store) close() error {
+	var errs []error
+	s.done()
+	for _, db := range []*sql.DB{s.query, s.read} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	if s.w != nil {
+		errs = append(errs, s.w.close())
+		s.w = nil
+	}
+	if s.dir != "" {
+		errs = append(errs, os.RemoveAll(s.dir))
+	}
+	return errors.Join(errs...)
+}
+
+// Flush makes all that was appended durable and visible to other connections. The reading
+// methods do it by themselves; a caller that follows files flushes when it has caught up.
+func (s *Store) Flush(ctx context.Context) error {
+	return s.write(ctx, "commit", func(w *writer) error { return w.commit() })
+}
+
+var errClosed = errors.New("already closed")
+
+// write runs f with the writer. What f does outside a transaction of its own becomes durable
+// with the next commit. An error takes back everything since the last one.
+func (s *Store) write(ctx context.Context, op string, f func(*writer) error) error {
+	if err := ctx.Err(); err != nil {
+		return s.fail(op, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.w == nil {
+		return s.fail(op, errClosed)
+	}
+	if err := f(s.w); err != nil {
+		return s.fail(op, errors.Join(err, s.w.rollback()))
+	}
+	return nil
+}
+
+// replace runs f in a transaction of its own.
+func (s *Store) replace(ctx context.Context, op string, f func(*writer) error) error {
+	return s.write(ctx, op, func(w *writer) error {
+		if err := w.commit(); err != nil {
+			return err
+		}
+		if err := w.begin(); err != nil {
+			return err
+		}
+		if err := f(w); err != nil {
+			return err
+		}
+		return w.commit()
+	})
+}

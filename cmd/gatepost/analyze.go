@@ -1,0 +1,51 @@
+package main
+
+import "github.com/spf13/cobra"
+
+const analyzeDoc = `Read logs and give every 502 and 504 one root cause, with the lines that prove it.
+
+PATH is a log, a directory with logs, or "-" for standard input. What a file is, is seen
+by its content: access and error log of nginx, log of Odoo, kernel log, systemd journal as
+text, log of PostgreSQL; plain or compressed with gzip. nginx.conf, odoo.conf and
+postgresql.conf that lie among the logs are used as configuration. Without a PATH the
+usual places of this machine are read.
+
+Any access log will do for a list of failures; the causes stand in the other logs, so
+give as many as there are, of the same hours.
+
+With --db what was read is kept, and the next run with the same file reads only what is
+new: rotated and compressed logs are known again by their content, and every line counts
+once.
+
+Exit status: 0 the report was made, with or without failures in it; 1 it could not be
+made; 2 wrong usage; 3 it was made, but part of the input could not be read or was not
+recognised; 4 a condition given with --fail-on holds.`
+
+const analyzeExamples = `  gatepost analyze
+  gatepost analyze /var/log/nginx /var/log/odoo/odoo.log /var/log/kern.log
+  journalctl -k -o short-iso | gatepost analyze logs/ -
+  gatepost analyze --since yesterday --tz Europe/Paris logs/
+  gatepost analyze --format json --output report.json --format text logs/
+  gatepost analyze --db night.db --fail-on any --output /var/www/night.md logs/`
+
+func newAnalyze(e *env) *cobra.Command {
+	var in readingFlags
+	var out writingFlags
+	cmd := &cobra.Command{
+		Use:     "analyze [PATH...]",
+		Short:   "read logs and report every failure with its cause",
+		Long:    analyzeDoc,
+		Example: analyzeExamples,
+		GroupID: groupReading,
+		RunE: func(cmd *cobra.Command, paths []string) error {
+			w, err := out.resolve(e)
+			if err != nil {
+				return err
+			}
+			return e.reads(cmd.Context(), &in, paths, func(a *analysis) error { return w.write(e, a.model) })
+		},
+	}
+	in.add(cmd)
+	out.add(cmd)
+	return cmd
+}

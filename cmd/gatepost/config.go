@@ -1,0 +1,56 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"gatepost"
+	"gatepost/parser"
+	"gatepost/parser/source"
+)
+
+// configLimit bounds a configuration file; real ones have a few kilobytes.
+const configLimit = 4 << 20
+
+// readConfig reads f if it is a configuration file; ok is false when it is none.
+func readConfig(f *source.File) (settings []gatepost.Setting, ok bool, err error) {
+	s, err := f.Open()
+	if err != nil {
+		return nil, false, err
+	}
+	defer s.Close()
+	c := parser.DetectConfig(filepath.Base(f.Path), s.Peek(parser.SampleSize))
+	if c == nil {
+		return nil, false, nil
+	}
+	data, err := io.ReadAll(io.LimitReader(s, configLimit+1))
+	if err != nil {
+		return nil, true, err
+	}
+	if len(data) > configLimit {
+		return nil, true, fmt.Errorf("is too large for a %s", c.Name)
+	}
+	settings, err = c.Read(f.Path, data)
+	return settings, true, err
+}
+
+// logFormats returns the log_formats among settings. The value of such a setting is written as
+// in nginx.conf without quotes: NAME [escape=default|json|none] TEXT.
+func logFormats(settings []gatepost.Setting) []parser.NginxFormat {
+	var formats []parser.NginxFormat
+	for _, s := range settings {
+		if s.Program != "nginx" || s.Name != "log_format" {
+			continue
+		}
+		name, text, _ := strings.Cut(strings.TrimSpace(s.Value), " ")
+		escape := ""
+		if rest, ok := strings.CutPrefix(text, "escape="); ok {
+			escape, text, _ = strings.Cut(rest, " ")
+		}
+		formats = append(formats, parser.NginxFormat{Name: name, Escape: cmp.Or(escape, "default"), Text: text})
+	}
+	return formats
+}

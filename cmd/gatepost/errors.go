@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
+	"unicode"
+)
+
+// Exit statuses, which other programs rely on.
+const (
+	statusDone      = 0 // the report was made, with or without failures in it
+	statusFailed    = 1 // it could not be made
+	statusUsage     = 2 // unknown command, unknown or malformed option
+	statusPartial   = 3 // it was made, but not all of the input was read and recognised
+	statusCondition = 4 // a condition given with --fail-on holds
+)
+
+// exit ends the program with a status. Without an error everything has been said.
+type exit struct {
+	status int
+	err    error
+	hint   string // what to try, "" when nothing helps
+}
+
+func (e *exit) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit status %d", e.status)
+	}
+	return e.err.Error()
+}
+
+func (e *exit) Unwrap() error { return e.err }
+
+func usage(hint, format string, args ...any) error {
+	return &exit{statusUsage, fmt.Errorf(format, args...), hint}
+}
+
+func failed(hint, format string, args ...any) error {
+	return &exit{statusFailed, fmt.Errorf(format, args...), hint}
+}
+
+// finish says what went wrong and returns the exit status.
+func (e *env) finish(ctx context.Context, err error) int {
+	if err == nil {
+		return statusDone
+	}
+	x, ok := errors.AsType[*exit](err)
+	switch {
+	case ctx.Err() != nil:
+		x = &exit{status: statusFailed, err: errors.New("interrupted")}
+	case !ok:
+		x = &exit{status: statusFailed, err: err}
+	}
+	if x.err != nil && !errors.Is(x.err, syscall.EPIPE) { // nobody reads any more
+		e.complain(x.err.Error(), x.hint)
+	}
+	return x.status
+}
+
+// complain writes an error and what to try.
+func (e *env) complain(what, hint string) {
+	fmt.Fprintf(e.stderr, "gatepost: %s\n", oneLine(what))
+	if hint != "" {
+		fmt.Fprintf(e.stderr, "try: %s\n", oneLine(hint))
+	}
+}
+
+// note writes something that is worth knowing and no error.
+func (e *env) note(what string) { fmt.Fprintf(e.stderr, "note: %s\n", oneLine(what)) }
+
+// oneLine makes text of strangers harmless: names of files and lines of logs can hold anything
+// that a terminal obeys.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' {
+			return ' '
+		}
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
+}
+
+// reason drops the operation and path that the os package puts before an error, for messages
+// that have named the path already.
+func reason(err error) error {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		return pe.Err
+	}
+	return err
+}

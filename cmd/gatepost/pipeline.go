@@ -1,0 +1,258 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"gatepost"
+	"gatepost/correlate"
+	"gatepost/parser"
+	"gatepost/parser/source"
+	"gatepost/store"
+)
+
+// analysis is a store with verdicts in it, and all that reading it brought.
+type analysis struct {
+	env      *env
+	store    *store.Store
+	model    *gatepost.Model
+	files    []*source.File
+	troubles []trouble
+}
+
+// close frees the store and the copies of streams.
+func (a *analysis) close() error {
+	var errs []error
+	for _, f := range a.files {
+		errs = append(errs, f.Close())
+	}
+	if a.store != nil {
+		errs = append(errs, a.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// analyze is the way from paths to a model: find, read, align the clocks, judge, and keep the
+// lines that prove it. The caller closes what it returns, also beside an error.
+func (e *env) analyze(ctx context.Context, r *reading, paths []string) (*analysis, error) {
+	a := &analysis{env: e}
+	paths, err := e.orUsualPlaces(r.paths(paths))
+	if err != nil {
+		return a, err
+	}
+	files, problems := source.Find(paths, e.stdin, e.now())
+	a.files = files
+	in := &ingest{reading: r, progress: newProgress(e)}
+	for _, p := range problems {
+		in.trouble("", "%v", p)
+	}
+	return a, a.judge(ctx, in)
+}
+
+// analyzeFiles is analyze for files that were found already.
+func (e *env) analyzeFiles(ctx context.Context, r *reading, files []*source.File) (*analysis, error) {
+	a := &analysis{env: e, files: files}
+	return a, a.judge(ctx, &ingest{reading: r, progress: newProgress(e)})
+}
+
+func (e *env) orUsualPlaces(paths []string) ([]string, error) {
+	if len(paths) > 0 {
+		return paths, nil
+	}
+	for _, p := range e.places {
+		if _, err := os.Stat(p); err == nil {
+			paths = append(paths, p)
+		}
+	}
+	if len(paths) == 0 {
+		return nil, failed("gatepost analyze DIR-or-FILE..., or gatepost demo",
+			"no logs in the usual places: %s", strings.Join(e.places, ", "))
+	}
+	return paths, nil
+}
+
+func (a *analysis) judge(ctx context.Context, in *ingest) error {
+	var err error
+	if a.store, err = store.Open(ctx, in.db); err != nil {
+		return err
+	}
+	in.store = a.store
+	err = in.read(ctx, a.files)
+	a.troubles = in.troubles
+	if err != nil {
+		return err
+	}
+	if in.logs == 0 {
+		return a.nothing(in)
+	}
+	setup, err := in.settings(ctx)
+	if err != nil {
+		return err
+	}
+	options := in.correlation(setup)
+	if err := align(ctx, a.store, options); err != nil {
+		return err
+	}
+	sources, err := a.store.Sources(ctx)
+	if err != nil {
+		return err
+	}
+	result, err := correlate.Judge(ctx, a.store, sources, options)
+	if err != nil {
+		return err
+	}
+	if err := in.quote(ctx, result); err != nil {
+		return err
+	}
+	if err := a.store.SaveVerdicts(ctx, result.Failures, result.Incidents, result.Outages); err != nil {
+		return err
+	}
+	a.model, err = a.env.model(ctx, a.store)
+	if err != nil {
+		return err
+	}
+	a.model.Failures, a.model.Incidents, a.model.Outages = result.Failures, result.Incidents, result.Outages
+	a.model.Watched = in.watched
+	if in.zone != nil {
+		a.model.Zone = in.zone
+	}
+	a.model.Notes = slices.Concat(in.notes, a.withoutLedger(), result.Notes)
+	return nil
+}
+
+// nothing is the error of an input without a single log in it. What is wrong with each file has
+// been found already; one trouble alone is the error itself.
+func (a *analysis) nothing(in *ingest) error {
+	switch {
+	case len(in.troubles) == 1:
+		a.troubles = nil
+		return failed(in.troubles[0].hint, "%s", in.troubles[0].what)
+	case len(in.troubles) == 0 && len(in.notes) > 0:
+		return failed("", "no log to read: %s", strings.Join(in.notes, "; "))
+	}
+	return failed("gatepost analyze DIR-or-FILE... with at least an access log of nginx", "no log to read: nothing that was found is one")
+}
+
+// settings returns the configuration that holds: what was found now, or the store's.
+func (in *ingest) settings(ctx context.Context) (gatepost.Setup, error) {
+	if len(in.setup) == 0 {
+		return in.store.Setup(ctx)
+	}
+	return in.setup, in.store.SaveSetup(ctx, in.setup)
+}
+
+// align finds the clocks of all sources and sets them in the store.
+func align(ctx context.Context, st *store.Store, o correlate.Options) error {
+	sources, err := st.Sources(ctx)
+	if err != nil {
+		return err
+	}
+	// The correlator must see the stamps as they are, whatever an earlier run made of them.
+	for i := range sources {
+		if err := setClock(ctx, st, &sources[i], gatepost.Clock{}); err != nil {
+			return err
+		}
+	}
+	clocks, err := correlate.Align(ctx, st, sources, o)
+	if err != nil {
+		return err
+	}
+	for i := range sources {
+		if err := setClock(ctx, st, &sources[i], clocks[sources[i].ID]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func setClock(ctx context.Context, st *store.Store, src *gatepost.Source, c gatepost.Clock) error {
+	src.Clock = c
+	return st.SaveSource(ctx, src)
+}
+
+// model fills a Model with what the store alone knows.
+func (e *env) model(ctx context.Context, st *store.Store) (*gatepost.Model, error) {
+	m := &gatepost.Model{
+		Version: version(),
+		Made:    gatepost.TimeOf(e.now()),
+		Zone:    e.zone,
+		Causes:  correlate.Docs(),
+	}
+	var err error
+	if m.Sources, err = st.Sources(ctx); err != nil {
+		return nil, err
+	}
+	if m.Setup, err = st.Setup(ctx); err != nil {
+		return nil, err
+	}
+	totals, err := st.Totals(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m.Requests, m.Statuses, m.From, m.To = totals.Requests, totals.Statuses, totals.From, totals.To
+	for _, src := range m.Sources {
+		if src.Problem != "" && src.Last.Known() {
+			m.Gaps = append(m.Gaps, gatepost.Gap{Source: src.ID, From: src.Clock.At(src.Last), To: gatepost.NoTime, Why: src.Problem})
+		}
+	}
+	return m, nil
+}
+
+// withoutLedger says so when no log can hold a failure at all.
+func (a *analysis) withoutLedger() []string {
+	for _, src := range a.model.Sources {
+		if f := parser.Lookup(src.Format); f != nil && slices.Contains(f.Kinds, gatepost.NginxRequest) {
+			return nil
+		}
+	}
+	return []string{"there is no access log of nginx among the logs, so there can be no failures in this report"}
+}
+
+// shownTroubles bounds what is said of a directory that is full of other things.
+const shownTroubles = 20
+
+// complain says what was not read; a hint that holds for many of them is given once.
+func (a *analysis) complain() {
+	said := make(map[string]bool)
+	for i, t := range a.troubles {
+		if i == shownTroubles {
+			a.env.complain(fmt.Sprintf("and %d more were not read", len(a.troubles)-i), "")
+			return
+		}
+		kind, _, _ := strings.Cut(t.hint, "=")
+		if said[kind] {
+			t.hint = ""
+		}
+		said[kind] = true
+		a.env.complain(t.what, t.hint)
+	}
+}
+
+// reads is what a command that reads logs does: analyze them, and do something with that.
+func (e *env) reads(ctx context.Context, flags *readingFlags, paths []string, do func(*analysis) error) error {
+	r, err := flags.resolve(e)
+	if err != nil {
+		return err
+	}
+	a, err := e.analyze(ctx, r, paths)
+	return a.finish(err, do)
+}
+
+// finish does what an analysis is for, if it succeeded, says what is not in it, and closes it.
+func (a *analysis) finish(err error, do func(*analysis) error) error {
+	if err == nil {
+		err = do(a)
+	}
+	a.complain()
+	if cerr := a.close(); err == nil {
+		err = cerr
+	}
+	if err == nil && len(a.troubles) > 0 {
+		err = &exit{status: statusPartial}
+	}
+	return err
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"gatepost"
+	"gatepost/store"
+)
+
+func newReport(e *env) *cobra.Command {
+	var db string
+	var out writingFlags
+	cmd := &cobra.Command{
+		Use:   "report --db FILE",
+		Short: "report what a store has, without reading logs",
+		Long: `Draw the report of the last analysis that was kept with --db, without reading any log.
+
+The lines that prove the causes are in the store, so the logs may be gone.`,
+		Example: `  gatepost report --db night.db
+  gatepost report --db night.db --format csv --output failures.csv`,
+		GroupID: groupReading,
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			w, err := out.resolve(e)
+			if err != nil {
+				return err
+			}
+			if db == "" {
+				return usage("gatepost report --db gatepost.db", "report: --db FILE is missing")
+			}
+			return e.stored(cmd.Context(), db, func(a *analysis) error { return w.write(e, a.model) })
+		},
+	}
+	addDB(cmd, &db, "the store, a `FILE` that analyze --db made")
+	out.add(cmd)
+	return cmd
+}
+
+// stored does something with the analysis that a store has.
+func (e *env) stored(ctx context.Context, db string, do func(*analysis) error) error {
+	a := &analysis{env: e}
+	return a.finish(a.load(ctx, db), do)
+}
+
+func (a *analysis) load(ctx context.Context, db string) error {
+	if _, err := os.Stat(db); err != nil {
+		hint := ""
+		if errors.Is(err, fs.ErrNotExist) {
+			hint = "gatepost analyze --db " + db + " PATH..."
+		}
+		return failed(hint, "%s: %w", db, reason(err))
+	}
+	var err error
+	if a.store, err = store.Open(ctx, db); err != nil {
+		return err
+	}
+	if a.model, err = a.env.model(ctx, a.store); err != nil {
+		return err
+	}
+	m := a.model
+	if m.Failures, err = a.store.Failures(ctx); err != nil {
+		return err
+	}
+	m.Watched = watchedIn(m.Failures)
+	m.Incidents, m.Outages, err = a.store.Incidents(ctx)
+	return err
+}
+
+// watchedIn returns the statuses that counted as failures when a store was made, as far as the
+// failures in it tell.
+func watchedIn(failures []gatepost.Failure) []int {
+	all := []int{502, 504}
+	for _, f := range failures {
+		if !slices.Contains(all, f.Status) {
+			all = append(all, f.Status)
+		}
+	}
+	slices.Sort(all)
+	return all
+}

@@ -1,0 +1,328 @@
+package parser
+
+import (
+	"bytes"
+	"encoding/binary"
+	"strings"
+	"time"
+
+	"gatepost"
+)
+
+// accessReader reads access lines. What it says of the last one are pieces of that line, or of
+// its own scratch memory.
+type accessReader struct {
+	formats []*logFormat // tried in this order
+	own     *logFormat   // the format of the source; only others have to fit whole
+
+	format  *logFormat // that fitted
+	values  accessLine
+	fields  int // key=value fields
+	stamp   accessStamp
+	status  int
+	took    time.Duration
+	client  []byte
+	scratch []byte
+
+	recent    [256]recentRequest
+	lastTime  [32]byte // the stamp before this one, as text and value: mostly they are the same
+	lastLen   int
+	lastStamp accessStamp
+}
+
+// read reports whether the line is an access line: one with a status and a time. Nothing else
+// has to be right in it.
+func (r *accessReader) read(line []byte) bool {
+	if len(line) > 0 && line[0] == 0 {
+		line = bytes.TrimLeft(line, "\x00") // the hole that a truncated file leaves
+	}
+	for _, f := range r.formats {
+		if f != r.own && !f.json && !f.fields && !f.whole(line) {
+			continue
+		}
+		r.values = accessLine{}
+		r.fields = 0
+		switch {
+		case f.json:
+			if !r.values.learnJSON(line) {
+				continue
+			}
+		default:
+			fitted, rest := f.read(&r.values, line, f.needed)
+			if f.fields && fitted == f.needed && len(rest) > 0 {
+				r.fields = r.values.learnFields(rest)
+			}
+		}
+		if r.understand(f) {
+			return true
+		}
+	}
+	return false
+}
+
+// understand makes numbers and names of the values.
+func (r *accessReader) understand(f *logFormat) bool {
+	v := &r.values
+	s := v[varStatus]
+	if len(s) != 3 {
+		return false
+	}
+	status, n := atoi(s)
+	if n != 3 || !r.readStamp() {
+		return false
+	}
+	r.format, r.status = f, int(status)
+	r.took = duration(v[varDuration])
+	r.client = v[varClient]
+	if i := bytes.LastIndexByte(r.client, ' '); i >= 0 {
+		r.client = r.client[i+1:] // a virtual host, or a wrapper's head, stands before it
+	}
+	return true
+}
+
+func (r *accessReader) readStamp() bool {
+	if text := r.values[varMsec]; len(text) > 0 {
+		if r.stamp = readAccessStamp(text); r.stamp.at != gatepost.NoTime {
+			return true
+		}
+	}
+	text := r.values[varTime]
+	if len(text) == r.lastLen && string(text) == string(r.lastTime[:r.lastLen]) {
+		r.stamp = r.lastStamp
+		return r.stamp.at != gatepost.NoTime && r.lastLen > 0
+	}
+	r.stamp = readAccessStamp(text)
+	if r.stamp.at == gatepost.NoTime {
+		return false
+	}
+	if len(text) <= len(r.lastTime) {
+		r.lastLen = copy(r.lastTime[:], text)
+		r.lastStamp = r.stamp
+	}
+	return true
+}
+
+// request finds method and path. A request that is none ("", binary junk) has no method, and is
+// its own path.
+func (r *accessReader) request() (method, path []byte) {
+	method, path = r.requestText()
+	if method == nil {
+		method, path = splitRequest(path)
+	}
+	if string(path) == "-" {
+		return nil, nil
+	}
+	if !r.format.raw && bytes.IndexByte(path, '\\') >= 0 {
+		r.scratch = unescape(r.scratch[:0], path)
+		path = r.scratch
+	}
+	if len(path) > 0 && path[0] != '/' {
+		path = withoutHost(path)
+	}
+	return method, path
+}
+
+// requestText returns what the line has of the request: $request, or a method and a path.
+func (r *accessReader) requestText() (method, text []byte) {
+	v := &r.values
+	switch {
+	case v[varRequest] != nil:
+		return nil, v[varRequest]
+	case !isMethod(v[varMethod]):
+	case v[varURI] != nil:
+		return v[varMethod], v[varURI]
+	case v[varPath] != nil:
+		return v[varMethod], v[varPath]
+	}
+	return nil, nil
+}
+
+// recentRequest remembers the hashes of a request. Most requests of a log are like one of the
+// last few hundred, and hashing is half of the work.
+type recentRequest struct {
+	text         [96]byte // method and text
+	method, size uint8
+	key, route   uint64
+}
+
+// hashes returns Key and Route of the request, and names the route in out when it is new.
+func (r *accessReader) hashes(p *Parser, out *gatepost.Batch) (key, route uint64) {
+	method, text := r.requestText()
+	slot := &r.recent[mix(mix(0, method), text)%uint64(len(r.recent))]
+	size := len(method) + len(text)
+	if size > 0 && int(slot.size) == size && int(slot.method) == len(method) &&
+		string(slot.text[:len(method)]) == string(method) && string(slot.text[len(method):size]) == string(text) {
+		return slot.key, slot.route
+	}
+	m, path := r.request()
+	key = gatepost.KeyOf(m, path)
+	if m == nil {
+		route = p.route(dash, dash, out) // one for all that is no request: junk would fill the dictionary
+	} else {
+		route = p.route(m, path, out)
+	}
+	if size <= len(slot.text) {
+		n := copy(slot.text[:], method)
+		copy(slot.text[n:], text)
+		slot.method, slot.size, slot.key, slot.route = uint8(n), uint8(size), key, route
+	}
+	return key, route
+}
+
+// mix hashes s eight bytes at a time: good enough for a place in a table.
+func mix(h uint64, s []byte) uint64 {
+	const prime = 0x9E3779B97F4A7C15
+	for ; len(s) >= 8; s = s[8:] {
+		h = (h ^ binary.LittleEndian.Uint64(s)) * prime
+		h ^= h >> 29
+	}
+	for _, c := range s {
+		h = (h ^ uint64(c)) * prime
+	}
+	return h ^ h>>32
+}
+
+// splitRequest splits a request line as $request has it.
+func splitRequest(request []byte) (method, path []byte) {
+	i := bytes.IndexByte(request, ' ')
+	if i < 0 || !isMethod(request[:i]) {
+		return nil, request
+	}
+	method, path = request[:i], request[i+1:]
+	if j := bytes.LastIndexByte(path, ' '); j >= 0 && hasPrefix(path[j+1:], "HTTP/") {
+		path = path[:j]
+	}
+	return method, path
+}
+
+// isMethod accepts what nginx accepts.
+func isMethod(s []byte) bool {
+	for _, c := range s {
+		if (c < 'A' || c > 'Z') && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return len(s) > 0 && s[0] != '-'
+}
+
+// withoutHost cuts "https://host" off a URL.
+func withoutHost(url []byte) []byte {
+	_, rest, ok := cut(url, "://")
+	if !ok {
+		return url
+	}
+	if i := bytes.IndexByte(rest, '/'); i >= 0 {
+		return rest[i:]
+	}
+	return url
+}
+
+var dash = []byte{'-'}
+
+// record makes the Request of the line; its hashes come from the caller.
+func (r *accessReader) record(ref gatepost.Ref, key, route uint64) gatepost.Request {
+	bytes := int64(-1)
+	if v, n := atoi(r.values[varBytes]); n > 0 {
+		bytes = v
+	}
+	return gatepost.Request{
+		Ref:      ref,
+		End:      r.stamp.at,
+		Duration: r.took,
+		SQL:      gatepost.Unknown,
+		Bytes:    bytes,
+		Key:      key,
+		Client:   gatepost.HashOf(r.client),
+		Route:    route,
+		Queries:  -1,
+		Status:   uint16(r.status),
+		Lane:     gatepost.LaneNginx,
+	}
+}
+
+// event makes the event of the line; it keeps nothing of it.
+func (r *accessReader) event(ref gatepost.Ref, line []byte) gatepost.Event {
+	method, path := r.request()
+	e := gatepost.NewEvent(gatepost.NginxRequest, ref, r.stamp.at)
+	e.Hash = gatepost.HashOf(line)
+	e.Status = r.status
+	e.Duration = r.took
+	e.Number, _ = atoi(r.values[varBytes])
+	e.Method = clip(method)
+	e.Path = clip(path)
+	e.Client = clip(r.client)
+	e.Key = gatepost.KeyOf(method, path)
+	e.Attempts = r.values.attempts()
+	e.Upstream = addresses(e.Attempts)
+	e.Text = clip(line)
+	return e
+}
+
+// addresses joins the servers tried.
+func addresses(tries []gatepost.Attempt) string {
+	var all []string
+	for _, a := range tries {
+		if a.Addr != "" {
+			all = append(all, a.Addr)
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// accessStamp is a time as an access log writes it.
+type accessStamp struct {
+	at         gatepost.Time // NoTime when it is none
+	resolution time.Duration
+	east       int // seconds
+}
+
+// readAccessStamp reads $msec, $time_local ("22/Nov/2026:14:08:41 +0000"), or $time_iso8601. The
+// last may have a fraction, and lack its zone, in logs that something else has rewritten: it is
+// UTC then.
+func readAccessStamp(s []byte) accessStamp {
+	none := accessStamp{at: gatepost.NoTime}
+	var sec, ns int64
+	var n int
+	switch {
+	case len(s) >= 26 && s[2] == '/' && s[6] == '/' && s[11] == ':':
+		day, mon, year, sod := d2(s), month(s[3:]), d4(s[7:]), clock(s[12:])
+		if day < 1 || day > 31 || mon == 0 || year < 1970 || sod < 0 {
+			return none
+		}
+		sec, s = civil(year, mon, day, 0, 0, 0)+int64(sod), s[20:]
+	case len(s) >= 19 && s[4] == '-':
+		var ok bool
+		if sec, ok = dateTime(s, '-'); !ok {
+			return none
+		}
+		ns, n = fraction(s[19:])
+		s = s[19+n:]
+	default:
+		return readEpoch(s)
+	}
+	if len(s) > 0 && s[0] == ' ' {
+		s = s[1:]
+	}
+	east, _ := offset(s)
+	stamp := accessStamp{at: nano(sec-int64(east), ns), resolution: time.Second, east: east}
+	if n > 0 {
+		stamp.resolution = time.Millisecond
+	}
+	return stamp
+}
+
+// readEpoch reads seconds since 1970 with or without a fraction, or whole milliseconds.
+func readEpoch(s []byte) accessStamp {
+	v, n := atoi(s)
+	switch n {
+	case 9, 10:
+		ns, f := fraction(s[n:])
+		if f == 0 {
+			return accessStamp{at: nano(v, 0), resolution: time.Second}
+		}
+		return accessStamp{at: nano(v, ns), resolution: time.Millisecond}
+	case 13:
+		return accessStamp{at: nano(v/1000, v%1000*1e6), resolution: time.Millisecond}
+	}
+	return accessStamp{at: gatepost.NoTime}
+}

@@ -1,0 +1,311 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"slices"
+	"time"
+
+	"gatepost"
+)
+
+// A chunk is a run of requests of one source and lane in the order of the file, column by
+// column:
+//
+//	chunk      = version crc32(body) body
+//	body       = count base units end duration sql bytes queries status gap length line
+//	             dictionary(pid) dictionary(client) dictionary(key) dictionary(route of a key)
+//	dictionary = count column(numbers of the rows) values
+//
+// Differences are taken to the request before; base is the first one's End, Offset and Line.
+// Times are divided by the coarsest unit in which all are whole.
+const (
+	chunkVersion = 1
+	// chunkMax is how many requests a chunk holds: enough for the dictionaries to pay, few
+	// enough for a window of a minute not to decode an hour.
+	chunkMax = 8192
+	// chunkLimit bounds the memory for one column of a chunk.
+	chunkLimit = 1 << 20
+)
+
+var crcTable = crc32.MakeTable(crc32.Castagnoli)
+
+var errChunk = errors.New("chunk is damaged")
+
+// units are the steps in which stamps and durations are whole.
+var units = [...]int64{int64(time.Second), int64(time.Millisecond), int64(time.Microsecond), 1}
+
+// unitOf returns the index of the coarsest unit of all values that get returns.
+func unitOf(reqs []gatepost.Request, get func(*gatepost.Request) int64) byte {
+	u := 0
+	for i := range reqs {
+		for v := get(&reqs[i]); v%units[u] != 0; u++ {
+		}
+	}
+	return byte(u)
+}
+
+func endOf(r *gatepost.Request) int64 { return int64(r.End) }
+func durationOf(r *gatepost.Request) int64 {
+	if r.Duration == gatepost.Unknown {
+		return 0
+	}
+	return int64(r.Duration)
+}
+func sqlOf(r *gatepost.Request) int64 {
+	if r.SQL == gatepost.Unknown {
+		return 0
+	}
+	return int64(r.SQL)
+}
+
+// packer encodes chunks. Its memory is reused.
+type packer struct {
+	*codec
+	pids, clients, pairs, routes dictionary
+	out                          []byte
+}
+
+// pack encodes reqs, at most chunkMax and at least one. The result is valid until the next call.
+func (p *packer) pack(reqs []gatepost.Request) []byte {
+	n, first := len(reqs), &reqs[0]
+	p.out = append(p.out[:0], chunkVersion, 0, 0, 0, 0)
+	p.out = binary.LittleEndian.AppendUint32(p.out, uint32(n))
+	for _, v := range [...]int64{int64(first.End), first.Ref.Offset, first.Ref.Line} {
+		p.out = binary.LittleEndian.AppendUint64(p.out, uint64(v))
+	}
+	endUnit, durationUnit, sqlUnit := unitOf(reqs, endOf), unitOf(reqs, durationOf), unitOf(reqs, sqlOf)
+	p.out = append(p.out, endUnit, durationUnit, sqlUnit)
+
+	vals := p.scratch(n)
+	column := func(of func(r, before *gatepost.Request) uint64) {
+		before := first
+		for i := range reqs {
+			vals[i] = of(&reqs[i], before)
+			before = &reqs[i]
+		}
+		p.out = p.append(p.out, vals)
+	}
+	column(func(r, b *gatepost.Request) uint64 {
+		return zigzag(int64(r.End)/units[endUnit] - int64(b.End)/units[endUnit])
+	})
+	column(func(r, _ *gatepost.Request) uint64 { return length(r.Duration, units[durationUnit]) })
+	column(func(r, _ *gatepost.Request) uint64 { return length(r.SQL, units[sqlUnit]) })
+	column(func(r, _ *gatepost.Request) uint64 { return uint64(r.Bytes) + 1 })
+	column(func(r, _ *gatepost.Request) uint64 { return uint64(uint32(r.Queries) + 1) })
+	column(func(r, _ *gatepost.Request) uint64 { return uint64(r.Status) })
+	column(func(r, b *gatepost.Request) uint64 {
+		if r == first {
+			return 0
+		}
+		return zigzag(r.Ref.Offset - behind(b.Ref))
+	})
+	column(func(r, _ *gatepost.Request) uint64 { return uint64(r.Ref.Length) })
+	column(func(r, b *gatepost.Request) uint64 { return zigzag(r.Ref.Line - b.Ref.Line) })
+
+	p.pids.reset()
+	for i := range reqs {
+		vals[i] = p.pids.index(pair{a: uint64(uint32(reqs[i].PID))})
+	}
+	p.dictionary(&p.pids, vals)
+	p.clients.reset()
+	for i := range reqs {
+		vals[i] = p.clients.index(pair{a: reqs[i].Client})
+	}
+	p.dictionary(&p.clients, vals)
+	p.packPairs(reqs)
+
+	binary.LittleEndian.PutUint32(p.out[1:], crc32.Checksum(p.out[5:], crcTable))
+	return p.out
+}
+
+// dictionary writes the values of d, then the rows' indexes.
+func (p *packer) dictionary(d *dictionary, index []uint64) {
+	p.out = binary.LittleEndian.AppendUint32(p.out, uint32(len(d.vals)))
+	p.out = p.append(p.out, index)
+	for _, v := range d.vals {
+		p.out = binary.LittleEndian.AppendUint64(p.out, v.a)
+	}
+}
+
+// packPairs writes keys and routes. A key has one route but for odd escapes, so the rows hold
+// the number of a pair, and a pair a key and the number of its route.
+func (p *packer) packPairs(reqs []gatepost.Request) {
+	vals := p.scratch(len(reqs))
+	p.pairs.reset()
+	for i := range reqs {
+		vals[i] = p.pairs.index(pair{reqs[i].Key, reqs[i].Route})
+	}
+	p.dictionary(&p.pairs, vals)
+	p.routes.reset()
+	vals = vals[:len(p.pairs.vals)]
+	for i, v := range p.pairs.vals {
+		vals[i] = p.routes.index(pair{a: v.b})
+	}
+	p.dictionary(&p.routes, vals)
+}
+
+// length encodes a duration in units; Unknown, and it only, becomes 0.
+func length(d time.Duration, unit int64) uint64 {
+	if d == gatepost.Unknown {
+		return 0
+	}
+	return uint64(int64(d)/unit) + 1
+}
+
+func unlength(v uint64, unit int64) time.Duration {
+	if v == 0 {
+		return gatepost.Unknown
+	}
+	return time.Duration(int64(v-1) * unit)
+}
+
+// behind is where the next record begins when nothing lies between.
+func behind(r gatepost.Ref) int64 { return r.Offset + int64(r.Length) + 1 }
+
+// unpacker decodes chunks. Its memory is reused.
+type unpacker struct {
+	*codec
+	src []byte
+}
+
+// unpack appends the requests of a chunk to dst, in the order of the file.
+func (u *unpacker) unpack(dst []gatepost.Request, data []byte, source int, lane gatepost.Lane) ([]gatepost.Request, error) {
+	const head = 5 + 4 + 3*8 + 3
+	if len(data) < head || data[0] != chunkVersion {
+		return dst, errChunk
+	}
+	if crc32.Checksum(data[5:], crcTable) != binary.LittleEndian.Uint32(data[1:]) {
+		return dst, errChunk
+	}
+	n := int(binary.LittleEndian.Uint32(data[5:]))
+	if n == 0 || n > chunkMax {
+		return dst, errChunk
+	}
+	var base [3]int64
+	for i := range base {
+		base[i] = int64(binary.LittleEndian.Uint64(data[9+8*i:]))
+	}
+	unit := data[head-3 : head]
+	if max(unit[0], unit[1], unit[2]) >= byte(len(units)) {
+		return dst, errChunk
+	}
+	u.src = data[head:]
+	dst = slices.Grow(dst, n)
+	reqs := dst[len(dst) : len(dst)+n]
+	if err := u.columns(reqs, base, unit); err != nil {
+		return dst, fmt.Errorf("%w: %w", errChunk, err)
+	}
+	for i := range reqs {
+		reqs[i].Ref.Source, reqs[i].Lane = source, lane
+	}
+	return dst[:len(dst)+n], nil
+}
+
+func (u *unpacker) columns(reqs []gatepost.Request, base [3]int64, unit []byte) error {
+	var err error
+	column := func(set func(r *gatepost.Request, v uint64)) {
+		if err != nil {
+			return
+		}
+		var vals []uint64
+		if vals, u.src, err = u.take(u.src, len(reqs)); err != nil {
+			return
+		}
+		for i, v := range vals {
+			set(&reqs[i], v)
+		}
+	}
+	end, offset, line := base[0]/units[unit[0]], base[1], base[2]
+	column(func(r *gatepost.Request, v uint64) {
+		end += unzigzag(v)
+		r.End = gatepost.Time(end * units[unit[0]])
+	})
+	column(func(r *gatepost.Request, v uint64) { r.Duration = unlength(v, units[unit[1]]) })
+	column(func(r *gatepost.Request, v uint64) { r.SQL = unlength(v, units[unit[2]]) })
+	column(func(r *gatepost.Request, v uint64) { r.Bytes = int64(v - 1) })
+	column(func(r *gatepost.Request, v uint64) { r.Queries = int32(uint32(v) - 1) })
+	column(func(r *gatepost.Request, v uint64) { r.Status = uint16(v) })
+	column(func(r *gatepost.Request, v uint64) { r.Ref.Offset = unzigzag(v) })
+	column(func(r *gatepost.Request, v uint64) {
+		r.Ref.Length = int(v)
+		offset += r.Ref.Offset
+		r.Ref.Offset = offset
+		offset = behind(r.Ref)
+	})
+	column(func(r *gatepost.Request, v uint64) {
+		line += unzigzag(v)
+		r.Ref.Line = line
+	})
+	if err != nil {
+		return err
+	}
+	if err := u.indexed(reqs, func(r *gatepost.Request, v uint64) { r.PID = int32(uint32(v)) }); err != nil {
+		return err
+	}
+	if err := u.indexed(reqs, func(r *gatepost.Request, v uint64) { r.Client = v }); err != nil {
+		return err
+	}
+	return u.pairs(reqs)
+}
+
+// indexed decodes a dictionary and calls set with the value of every row.
+func (u *unpacker) indexed(reqs []gatepost.Request, set func(*gatepost.Request, uint64)) error {
+	index, values, err := u.dictionary(len(reqs))
+	if err != nil {
+		return err
+	}
+	for i, v := range index {
+		if v >= uint64(len(values)/8) {
+			return errColumn
+		}
+		set(&reqs[i], binary.LittleEndian.Uint64(values[8*v:]))
+	}
+	return nil
+}
+
+// dictionary reads the indexes of n rows, in scratch memory, and the values as eight bytes each.
+func (u *unpacker) dictionary(n int) (index []uint64, values []byte, err error) {
+	if len(u.src) < 4 {
+		return nil, nil, errColumn
+	}
+	size := int(binary.LittleEndian.Uint32(u.src))
+	if index, u.src, err = u.take(u.src[4:], n); err != nil {
+		return nil, nil, err
+	}
+	if size > n || len(u.src) < 8*size {
+		return nil, nil, errColumn
+	}
+	values, u.src = u.src[:8*size], u.src[8*size:]
+	return index, values, nil
+}
+
+// pairs decodes what packPairs wrote; Route holds the number of the pair in between.
+func (u *unpacker) pairs(reqs []gatepost.Request) error {
+	index, keys, err := u.dictionary(len(reqs))
+	if err != nil {
+		return err
+	}
+	n := len(keys) / 8
+	for i, v := range index {
+		if v >= uint64(n) {
+			return errColumn
+		}
+		reqs[i].Key, reqs[i].Route = binary.LittleEndian.Uint64(keys[8*v:]), v
+	}
+	index, routes, err := u.dictionary(n)
+	if err != nil {
+		return err
+	}
+	for _, v := range index {
+		if v >= uint64(len(routes)/8) {
+			return errColumn
+		}
+	}
+	for i := range reqs {
+		reqs[i].Route = binary.LittleEndian.Uint64(routes[8*index[reqs[i].Route]:])
+	}
+	return nil
+}

@@ -1,0 +1,182 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// applicationID marks a file as ours: "gate" in the header's field for that.
+const applicationID = 0x67617465
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// dsn names a database file for the driver, with pragmas that every connection sets.
+func dsn(file string, pragmas ...string) string {
+	abs, err := filepath.Abs(file)
+	if err != nil {
+		abs = file // the working directory is gone: the driver will say so
+	}
+	values := url.Values{"_pragma": append([]string{"busy_timeout(10000)", "foreign_keys(1)"}, pragmas...)}
+	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(abs), RawQuery: values.Encode()}).String()
+}
+
+func openPool(dsn string, connections int) *sql.DB {
+	db := sql.OpenDB(connector{driver: &sqlite.Driver{}, dsn: dsn})
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
+	return db
+}
+
+// prepareFile creates the file if it is missing, makes sure that it is a store that this program
+// knows, and brings its schema up to date. A foreign file is not touched.
+func prepareFile(ctx context.Context, file string) error {
+	if err := checkFile(file); err != nil {
+		return err
+	}
+	db := openPool(dsn(file, "trusted_schema(0)"), 1)
+	defer db.Close()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	names, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		return err
+	}
+	version, err := checkSchema(ctx, conn, len(names))
+	if err != nil {
+		return err
+	}
+	if _, err := conn.ExecContext(ctx, "PRAGMA journal_mode = WAL"); err != nil {
+		return err
+	}
+	for n := version + 1; n <= len(names); n++ {
+		if err := migrate(ctx, conn, n, names[n-1]); err != nil {
+			return fmt.Errorf("migration %s: %w", filepath.Base(names[n-1]), err)
+		}
+	}
+	return nil
+}
+
+// checkFile looks at the first bytes, because SQLite takes an empty file and any path for a
+// database to be made.
+func checkFile(file string) error {
+	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	magic := make([]byte, 16)
+	n, err := f.Read(magic)
+	if n == 0 {
+		if info, serr := f.Stat(); serr == nil && info.Mode().IsRegular() {
+			return nil
+		}
+		return errors.Join(errForeign, err)
+	}
+	if string(magic[:n]) != "SQLite format 3\x00" {
+		return errForeign
+	}
+	return nil
+}
+
+// checkSchema returns the version of the schema, 0 for an empty database.
+func checkSchema(ctx context.Context, conn *sql.Conn, known int) (version int, err error) {
+	var id, objects int
+	for pragma, dst := range map[string]*int{
+		"PRAGMA application_id": &id, "PRAGMA user_version": &version, "SELECT count(*) FROM sqlite_schema": &objects,
+	} {
+		if err := conn.QueryRowContext(ctx, pragma).Scan(dst); err != nil {
+			return 0, err
+		}
+	}
+	switch {
+	case id == 0 && version == 0 && objects == 0:
+		return 0, nil
+	case id != applicationID:
+		return 0, errForeign
+	case version > known:
+		return 0, fmt.Errorf("made by a newer gatepost (schema %d, this one knows %d): use that version or another --db", version, known)
+	}
+	return version, nil
+}
+
+// migrate applies the migration that leads to version n, unless another process was faster.
+func migrate(ctx context.Context, conn *sql.Conn, n int, name string) (err error) {
+	script, err := migrations.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_, rerr := conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+			err = errors.Join(err, rerr)
+		}
+	}()
+	var version int
+	if err := conn.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return err
+	}
+	if version < n {
+		marks := fmt.Sprintf("\nPRAGMA user_version = %d;\nPRAGMA application_id = %d;", n, applicationID)
+		if _, err := conn.ExecContext(ctx, string(script)+marks); err != nil {
+			return err
+		}
+	}
+	_, err = conn.ExecContext(ctx, "COMMIT")
+	return err
+}
+
+var errForeign = errors.New("not a gatepost store: name another file with --db")
+
+// fail says in whose name and at what an error happened, and adds a hint where SQLite's own
+// words do not say what to do. A nil error stays nil.
+func (s *Store) fail(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	name := "store"
+	if s.path != "" {
+		name += " " + s.path
+	}
+	if errors.Is(err, errForeign) {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if h := hint(err); h != "" {
+		return fmt.Errorf("%s: %s: %w: %s", name, op, err, h)
+	}
+	return fmt.Errorf("%s: %s: %w", name, op, err)
+}
+
+func hint(err error) string {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return ""
+	}
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+		return "the file is damaged: restore a copy, or remove it and read the logs again"
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		return "another program is writing to it: try again when that has ended"
+	case sqlite3.SQLITE_FULL:
+		return "no space left: free some, or name another file with --db"
+	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM:
+		return "the file and its directory must be writable"
+	}
+	return ""
+}

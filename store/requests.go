@@ -1,0 +1,261 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+
+	"gatepost"
+)
+
+// Requests yields the requests that q selects, End on the common clock, by End, source and
+// offset. Only chunks that overlap the time asked for are decoded, each when its time comes. The
+// loop may use the store. An error ends the iteration.
+func (s *Store) Requests(ctx context.Context, q gatepost.Query) iter.Seq2[gatepost.Request, error] {
+	return func(yield func(gatepost.Request, error) bool) {
+		m, err := s.mergeRequests(ctx, q)
+		if err != nil {
+			yield(gatepost.Request{}, s.fail("read requests", err))
+			return
+		}
+		defer m.close()
+		for {
+			r, err := m.next(ctx)
+			if err != nil {
+				yield(gatepost.Request{}, s.fail("read requests", err))
+				return
+			}
+			if r == nil || !yield(*r, nil) {
+				return
+			}
+		}
+	}
+}
+
+// chunkRef is a chunk that is still to be decoded.
+type chunkRef struct {
+	id     int64
+	source *gatepost.Source
+	lane   gatepost.Lane
+	// earliest is a bound on the common clock before which the chunk holds nothing.
+	earliest gatepost.Time
+}
+
+// run is what is left of a decoded chunk, in order.
+type run struct {
+	left   []gatepost.Request
+	memory []gatepost.Request
+}
+
+// requestMerge merges chunks, which overlap where files do and where a file is not quite in order.
+type requestMerge struct {
+	s      *Store
+	window window
+	chunks []chunkRef // by earliest
+	runs   heap[*run]
+	spent  []*run // memory to use again
+	unpack *unpacker
+	now    gatepost.Request // what next returned last
+}
+
+// selectChunks finds the chunks of a source that overlap a raw range: source, from, to, lanes as
+// JSON or NULL.
+const selectChunks = `SELECT id, lane, first FROM _chunks
+	WHERE source = ?1 AND first BETWEEN ?2 - (SELECT span FROM _sources WHERE id = ?1) AND ?3 AND last >= ?2
+	AND (?4 IS NULL OR lane IN (SELECT value FROM json_each(?4)))`
+
+const selectChunk = "SELECT data FROM _chunks WHERE id = ?"
+
+func (s *Store) mergeRequests(ctx context.Context, q gatepost.Query) (*requestMerge, error) {
+	sources, err := s.Sources(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m := &requestMerge{s: s, window: windowOf(q), runs: heap[*run]{less: earlierRun}}
+	var lanes any
+	if len(q.Lanes) > 0 {
+		numbers := make([]int, 0, len(q.Lanes))
+		for _, l := range q.Lanes {
+			numbers = append(numbers, int(l))
+		}
+		if lanes, err = jsonList(numbers); err != nil {
+			return nil, err
+		}
+	}
+	for i := range sources {
+		if q.Source != 0 && q.Source != sources[i].ID {
+			continue
+		}
+		if err := m.find(ctx, &sources[i], lanes); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(m.chunks, func(a, b chunkRef) int { return cmp.Compare(a.earliest, b.earliest) })
+	m.unpack = s.dec.Get().(*unpacker)
+	return m, nil
+}
+
+// find adds the chunks of a source that overlap the window.
+func (m *requestMerge) find(ctx context.Context, src *gatepost.Source, lanes any) error {
+	parts := partsOf(src, m.window)
+	if len(parts) == 0 {
+		return nil
+	}
+	raw, shift := parts[0].window, parts[0].shift
+	for _, p := range parts {
+		raw.from, raw.to = min(raw.from, p.from), max(raw.to, p.to)
+		shift = min(shift, p.shift)
+	}
+	if raw.from != gatepost.NoTime && (!src.First.Known() || src.Last < raw.from || raw.to < src.First) {
+		return nil
+	}
+	refs, err := collect(ctx, m.s.read, func(row scanner) (chunkRef, error) {
+		c := chunkRef{source: src}
+		err := row.Scan(&c.id, &c.lane, &c.earliest)
+		c.earliest = c.earliest.Add(shift)
+		return c, err
+	}, selectChunks, src.ID, int64(raw.from), int64(raw.to), lanes)
+	m.chunks = append(m.chunks, refs...)
+	return err
+}
+
+func (m *requestMerge) close() {
+	m.s.dec.Put(m.unpack)
+}
+
+// next takes the earliest request, nil at the end. It is valid until the next call.
+func (m *requestMerge) next(ctx context.Context) (*gatepost.Request, error) {
+	for len(m.chunks) > 0 && (len(m.runs.items) == 0 || m.chunks[0].earliest <= m.runs.items[0].left[0].End) {
+		if err := m.decode(ctx, &m.chunks[0]); err != nil {
+			return nil, err
+		}
+		m.chunks = m.chunks[1:]
+	}
+	if len(m.runs.items) == 0 {
+		return nil, nil
+	}
+	r := m.runs.items[0]
+	m.now = r.left[0]
+	if r.left = r.left[1:]; len(r.left) == 0 {
+		m.spent = append(m.spent, r)
+		m.runs.pop()
+	} else if len(m.runs.items) > 1 {
+		m.runs.fix()
+	}
+	return &m.now, nil
+}
+
+// decode makes a run of the requests of a chunk that lie in the window.
+func (m *requestMerge) decode(ctx context.Context, c *chunkRef) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	var data []byte
+	if err := m.s.read.QueryRowContext(ctx, selectChunk, c.id).Scan(&data); err != nil {
+		return fmt.Errorf("chunk %d: %w", c.id, err)
+	}
+	r := &run{}
+	if n := len(m.spent); n > 0 {
+		r, m.spent = m.spent[n-1], m.spent[:n-1]
+	}
+	reqs, err := m.unpack.unpack(r.memory[:0], data, c.source.ID, c.lane)
+	if err != nil {
+		return fmt.Errorf("chunk %d: %w", c.id, err)
+	}
+	clock, kept := &c.source.Clock, reqs[:0]
+	for i := range reqs {
+		reqs[i].End = clock.At(reqs[i].End)
+		if m.window.holds(reqs[i].End) {
+			kept = append(kept, reqs[i])
+		}
+	}
+	if !slices.IsSortedFunc(kept, compareRequests) {
+		slices.SortFunc(kept, compareRequests)
+	}
+	r.memory, r.left = reqs, kept
+	if len(kept) == 0 {
+		m.spent = append(m.spent, r)
+		return nil
+	}
+	m.runs.push(r)
+	return nil
+}
+
+func compareRequests(a, b gatepost.Request) int {
+	return cmp.Or(cmp.Compare(a.End, b.End), cmp.Compare(a.Ref.Source, b.Ref.Source), cmp.Compare(a.Ref.Offset, b.Ref.Offset))
+}
+
+func earlierRun(a, b *run) bool { return compareRequests(a.left[0], b.left[0]) < 0 }
+
+// Routes names the routes by their id.
+func (s *Store) Routes(ctx context.Context) (map[uint64]string, error) {
+	if err := s.Flush(ctx); err != nil {
+		return nil, err
+	}
+	routes, err := s.routes(ctx)
+	return routes, s.fail("read routes", err)
+}
+
+func (s *Store) routes(ctx context.Context) (map[uint64]string, error) {
+	list, err := collect(ctx, s.read, func(row scanner) (r gatepost.Route, err error) {
+		var id int64
+		err = row.Scan(&id, &r.Name)
+		r.ID = uint64(id)
+		return r, err
+	}, "SELECT id, name FROM _routes")
+	routes := make(map[uint64]string, len(list))
+	for _, r := range list {
+		routes[r.ID] = r.Name
+	}
+	return routes, err
+}
+
+// Totals is what the access logs hold in all.
+type Totals struct {
+	Requests int64
+	Statuses map[int]int64
+	From, To gatepost.Time // on the common clock, NoTime when there are none
+}
+
+// Totals counts the requests of the access logs by status, and says from when to when.
+func (s *Store) Totals(ctx context.Context) (Totals, error) {
+	t := Totals{Statuses: map[int]int64{}, From: gatepost.NoTime, To: gatepost.NoTime}
+	sources, err := s.Sources(ctx)
+	if err != nil {
+		return t, err
+	}
+	type row struct {
+		source int
+		status
+	}
+	rows, err := collect(ctx, s.read, func(sc scanner) (r row, err error) {
+		err = sc.Scan(&r.source, &r.code, &r.requests, &r.first, &r.last)
+		return r, err
+	}, "SELECT source, status, requests, first, last FROM _statuses")
+	if err != nil {
+		return t, s.fail("read totals", err)
+	}
+	clocks := map[int]*gatepost.Clock{}
+	for i := range sources {
+		clocks[sources[i].ID] = &sources[i].Clock
+	}
+	seen := gatepost.Batch{First: gatepost.NoTime, Last: gatepost.NoTime}
+	for _, r := range rows {
+		t.Requests += r.requests
+		t.Statuses[int(r.code)] += r.requests
+		seen.See(clocks[r.source].At(r.first))
+		seen.See(clocks[r.source].At(r.last))
+	}
+	t.From, t.To = seen.First, seen.Last
+	return t, nil
+}
+
+func newUnpacker() any {
+	c, err := newCodec()
+	if err != nil {
+		panic(err) // the options are constants
+	}
+	return &unpacker{codec: c}
+}

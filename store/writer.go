@@ -1,0 +1,252 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+
+	"gatepost"
+)
+
+// commitSize is how many requests may wait for the next commit; an event weighs as much as
+// eventWeight of them. It bounds what is read again after a crash, and the size of the
+// write-ahead log.
+const (
+	commitSize  = 16 * chunkMax
+	eventWeight = 4
+)
+
+// writer is the one connection that writes. A transaction begins with the first change after a
+// commit, and the state below always describes what that transaction will have made durable:
+// a position is never committed without the rows that lead up to it.
+//
+// Statements run without the caller's context: they are short, and to watch a context costs the
+// driver a goroutine for each.
+type writer struct {
+	db    *sql.DB
+	conn  *sql.Conn
+	stmts map[string]*sql.Stmt
+
+	open    bool // a transaction is open
+	pending int  // weight of what it holds
+	packer  packer
+	args    []any // of the statement that is being put together
+	sources map[int]*sourceState
+	lost    map[int]bool         // sources whose readers are ahead of the store since a rollback
+	clock   int64                // counts appends, to find the longest idle source
+	free    [][]gatepost.Request // memory of open chunks that were forgotten
+}
+
+func newWriter(ctx context.Context, file string, durable bool) (*writer, error) {
+	// WAL and NORMAL survive the death of the program at any time; a power failure may cost the
+	// last transactions but never the order in which they were made. A private store has nothing
+	// to survive.
+	synchronous := "synchronous(off)"
+	if durable {
+		synchronous = "synchronous(normal)"
+	}
+	c, err := newCodec()
+	if err != nil {
+		return nil, err
+	}
+	w := &writer{
+		db:      openPool(dsn(file, synchronous), 1),
+		stmts:   map[string]*sql.Stmt{},
+		packer:  packer{codec: c},
+		sources: map[int]*sourceState{},
+		lost:    map[int]bool{},
+	}
+	if w.conn, err = w.db.Conn(ctx); err != nil {
+		return nil, errors.Join(err, w.db.Close())
+	}
+	return w, nil
+}
+
+func (w *writer) close() error {
+	var errs []error
+	for _, s := range w.stmts {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(append(errs, w.conn.Close(), w.db.Close())...)
+}
+
+// stmt prepares a statement once.
+func (w *writer) stmt(query string) (*sql.Stmt, error) {
+	if s, ok := w.stmts[query]; ok {
+		return s, nil
+	}
+	s, err := w.conn.PrepareContext(context.Background(), query)
+	if err != nil {
+		return nil, err
+	}
+	w.stmts[query] = s
+	return s, nil
+}
+
+func (w *writer) exec(query string, args ...any) (sql.Result, error) {
+	s, err := w.stmt(query)
+	if err != nil {
+		return nil, err
+	}
+	return s.ExecContext(context.Background(), args...)
+}
+
+// insert returns the id of the row that it makes.
+func (w *writer) insert(query string, args ...any) (int64, error) {
+	r, err := w.exec(query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return r.LastInsertId()
+}
+
+func (w *writer) begin() error {
+	if w.open {
+		return nil
+	}
+	_, err := w.exec("BEGIN IMMEDIATE")
+	w.open = err == nil
+	return err
+}
+
+// commit makes durable all that was appended. Open chunks are written as far as they go; the
+// next commit replaces them by longer ones.
+func (w *writer) commit() error {
+	if !w.open {
+		return nil
+	}
+	for _, st := range w.sources {
+		if err := w.saveState(st); err != nil {
+			return err
+		}
+	}
+	if _, err := w.exec("COMMIT"); err != nil {
+		return err
+	}
+	w.open, w.pending = false, 0
+	w.closeIdle()
+	return nil
+}
+
+// rollback returns to the last commit. What was appended since is gone, and so is the memory of
+// every open chunk: its row stays as the commit left it. Whoever reads a source of which
+// something was taken back must begin again at the position that is stored.
+func (w *writer) rollback() error {
+	for id, st := range w.sources {
+		if st.dirty {
+			w.lost[id] = true
+		}
+	}
+	clear(w.sources)
+	if !w.open {
+		return nil
+	}
+	w.open, w.pending = false, 0
+	// After some errors, such as a full disk, SQLite has rolled back by itself and says so.
+	if _, err := w.exec("ROLLBACK"); err != nil && !strings.Contains(err.Error(), "no transaction is active") {
+		return err
+	}
+	return nil
+}
+
+// Append stores a batch: its requests, events, routes, unparsed runs and counters. It adds the
+// batch's counters to src, which belongs to the caller and whose Position, PositionLine and Tail
+// say how far the batch reaches. All of it becomes durable together: at the latest after some
+// hundred thousand requests, and whenever anything is read, saved or flushed.
+//
+// After an error the store holds what was last committed, which may take back earlier batches as
+// well, of this and of other sources. Append then refuses those sources until AddSource has said
+// where to go on. src is as it was before the call.
+func (s *Store) Append(ctx context.Context, src *gatepost.Source, b *gatepost.Batch) error {
+	return s.write(ctx, "append", func(w *writer) error {
+		if err := w.begin(); err != nil {
+			return err
+		}
+		next := *src
+		if err := w.append(&next, b); err != nil {
+			return fmt.Errorf("%s: %w", src.Path, err)
+		}
+		*src = next
+		if w.pending < commitSize {
+			return nil
+		}
+		return w.commit()
+	})
+}
+
+func (w *writer) append(src *gatepost.Source, b *gatepost.Batch) error {
+	st, err := w.state(src.ID)
+	if err != nil {
+		return err
+	}
+	if err := w.addEvents(src.ID, b.Events); err != nil {
+		return err
+	}
+	if err := w.addRoutes(b.Routes); err != nil {
+		return err
+	}
+	if err := w.addUnparsed(st, b.Unparsed); err != nil {
+		return err
+	}
+	if err := w.addRequests(st, b.Requests); err != nil {
+		return err
+	}
+	count(src, b)
+	st.src, st.dirty = *src, true
+	w.pending += len(b.Requests) + eventWeight*len(b.Events)
+	return nil
+}
+
+// count adds a batch's counters to its source. The range of time is taken from the rows as well,
+// because queries leave out sources by it.
+func count(src *gatepost.Source, b *gatepost.Batch) {
+	seen := gatepost.Batch{First: src.First, Last: src.Last}
+	seen.See(b.First)
+	seen.See(b.Last)
+	for i := range b.Requests {
+		seen.See(b.Requests[i].End)
+	}
+	for i := range b.Events {
+		seen.See(b.Events[i].Time)
+	}
+	src.First, src.Last = seen.First, seen.Last
+	src.Lines += b.Lines
+	src.Requests += int64(len(b.Requests))
+	src.Events += int64(len(b.Events))
+	src.Unparsed += b.UnparsedLines
+	if b.First.Known() {
+		src.Stamps = b.Stamps
+	}
+	if b.Resolution > 0 && (src.Resolution == 0 || b.Resolution < src.Resolution) {
+		src.Resolution = b.Resolution
+	}
+}
+
+func (w *writer) addRoutes(routes []gatepost.Route) error {
+	for _, r := range routes {
+		if _, err := w.exec("INSERT INTO _routes (id, name) VALUES (?, ?) ON CONFLICT DO NOTHING", int64(r.ID), r.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unparsedRuns is how many runs of unparsed lines are kept of a source: enough to see what they
+// are. The lines are counted without bound.
+const unparsedRuns = 1000
+
+func (w *writer) addUnparsed(st *sourceState, runs []gatepost.Ref) error {
+	for _, r := range runs {
+		if st.unparsed >= unparsedRuns {
+			return nil
+		}
+		st.unparsed++
+		if _, err := w.exec("INSERT INTO _unparsed (source, offset, length, line) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+			st.id, r.Offset, r.Length, r.Line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
