@@ -8,7 +8,7 @@ import (
 	"gatepost"
 )
 
-var nginxAccess = Register(Format{
+var _ = Register(Format{
 	Name:    "nginx_access",
 	Title:   "nginx access log",
 	Program: "nginx",

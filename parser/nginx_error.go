@@ -9,7 +9,7 @@ import (
 
 var nginxErrorKinds = []gatepost.Kind{gatepost.NginxError, gatepost.NginxTrouble, gatepost.NginxNotice}
 
-var nginxError = Register(Format{
+var _ = Register(Format{
 	Name:    "nginx_error",
 	Title:   "nginx error log",
 	Program: "nginx",

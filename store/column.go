@@ -167,14 +167,6 @@ func (c *codec) takePlane(mode byte, src []byte, n int) (plane, rest []byte, err
 func zigzag(v int64) uint64   { return uint64(v)<<1 ^ uint64(v>>63) }
 func unzigzag(v uint64) int64 { return int64(v>>1) ^ -int64(v&1) }
 
-// takeInt reads a signed integer of fixed width.
-func takeInt(src []byte) (v int64, rest []byte, err error) {
-	if len(src) < 8 {
-		return 0, nil, errColumn
-	}
-	return int64(binary.LittleEndian.Uint64(src)), src[8:], nil
-}
-
 // pair is an entry of a dictionary. Most dictionaries need one half only.
 type pair struct{ a, b uint64 }
 

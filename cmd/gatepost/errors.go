@@ -69,9 +69,6 @@ func (e *env) complain(what, hint string) {
 	}
 }
 
-// note writes something that is worth knowing and no error.
-func (e *env) note(what string) { fmt.Fprintf(e.stderr, "note: %s\n", oneLine(what)) }
-
 // oneLine makes text of strangers harmless: names of files and lines of logs can hold anything
 // that a terminal obeys.
 func oneLine(s string) string {
