@@ -8,7 +8,7 @@ import (
 	"gatepost"
 )
 
-var _ = Register(Format{
+var nginxAccess = Register(Format{
 	Name:    "nginx_access",
 	Title:   "nginx access log",
 	Program: "nginx",
@@ -30,64 +30,86 @@ type accessDialect struct {
 	east int
 }
 
-// sniffAccess counts the lines that each known format explains. A configured format is chosen
-// when it explains most of the access lines whole: its names are the administrator's own.
 func sniffAccess(sample []byte, o *Options) (score int, dialect string, state any) {
 	configured := compileFormats(o.NginxFormats)
-	exact := append(slices.Clone(configured), ingress)
-	whole := make([]int, len(exact))
+	c := takeCensus(sample, append(slices.Clone(configured), ingress))
+	chosen, dialect := c.choose()
+	d := &accessDialect{east: c.east}
+	d.formats = append([]*logFormat{chosen}, append(configured, jsonKeys, combined, similar)...)
+	if c.access > 0 {
+		score = (c.access + c.errors) * 1000 / c.lines
+	}
+	return score, dialect, d
+}
+
+// census counts the lines of a sample that each known format explains.
+type census struct {
+	exact []*logFormat // that must fit whole
+	whole []int        // lines that do, for each of exact
+
+	lines, access, errors  int
+	json, similar, fielded int // access lines that these explain
+	east                   int // of the first access line
+}
+
+func takeCensus(sample []byte, exact []*logFormat) *census {
+	c := &census{exact: exact, whole: make([]int, len(exact))}
 	r := accessReader{formats: append([]*logFormat{jsonKeys, combined, similar}, exact...)}
-	d := &accessDialect{}
-	var lines, access, errors, objects, alike, fields int
 	for rec := range records(&gatepost.Block{Data: sample}, nil) {
 		if blank(rec.line) {
 			continue
 		}
-		lines++
-		for i, f := range exact {
-			if f.whole(rec.line) {
-				whole[i]++
-			}
-		}
+		c.lines++
 		switch {
 		case r.read(rec.line):
-			if access++; access == 1 {
-				d.east = r.stamp.east
-			}
-			switch r.format {
-			case jsonKeys:
-				objects++
-			case similar:
-				alike++
-			}
-			if r.fields > 0 {
-				fields++
-			}
+			c.count(&r, rec.line)
 		case isErrorLine(rec.line):
-			errors++
+			c.errors++
 		}
 	}
-	chosen, dialect := combined, "combined"
-	if fields*2 > access {
+	return c
+}
+
+func (c *census) count(r *accessReader, line []byte) {
+	if c.access++; c.access == 1 {
+		c.east = r.stamp.east
+	}
+	switch r.format {
+	case jsonKeys:
+		c.json++
+	case similar:
+		c.similar++
+	}
+	if r.fields > 0 {
+		c.fielded++
+	}
+	for i, f := range c.exact {
+		if f.whole(line) {
+			c.whole[i]++
+		}
+	}
+}
+
+// choose returns the format of most lines. One that fits whole is preferred: its names are the
+// administrator's own.
+func (c *census) choose() (f *logFormat, dialect string) {
+	f, dialect = combined, combined.name
+	switch {
+	case c.fielded*2 > c.access:
 		dialect = "combined+fields"
+	case c.json*2 > c.access:
+		f, dialect = jsonKeys, jsonKeys.name
 	}
-	if objects*2 > access {
-		chosen, dialect = jsonKeys, "json"
+	if c.similar*2 > c.access {
+		f, dialect = similar, similar.name
 	}
-	if alike*2 > access {
-		chosen, dialect = similar, similar.name
-	}
-	most := access / 2
-	for i, f := range exact {
-		if whole[i] > most {
-			most, chosen, dialect = whole[i], f, f.dialect()
+	most := c.access / 2
+	for i, x := range c.exact {
+		if c.whole[i] > most {
+			most, f, dialect = c.whole[i], x, x.dialect()
 		}
 	}
-	d.formats = append([]*logFormat{chosen}, append(configured, jsonKeys, combined, similar)...)
-	if access > 0 {
-		score = (access + errors) * 1000 / lines
-	}
-	return score, dialect, d
+	return f, dialect
 }
 
 // compileFormats leaves out the formats that cannot tell a failure.

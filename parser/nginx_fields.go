@@ -77,14 +77,14 @@ func variableOf(name []byte) variable {
 // does not log it.
 type accessLine [varCount][]byte
 
-// learn takes a value found by its name. The first of a name counts: what follows may have been
-// written by a stranger. It reports whether the name is known.
+// learn takes a value found by its name. The first of a name counts, unless it was empty: what
+// follows may have been written by a stranger. It reports whether the name is known.
 func (l *accessLine) learn(name, value []byte) bool {
 	v := variableOf(name)
 	if v == varNone || (v == varUpAddr && !address(value)) {
 		return false
 	}
-	if l[v] == nil {
+	if len(l[v]) == 0 || string(l[v]) == "-" {
 		l[v] = value
 	}
 	return true
@@ -93,7 +93,15 @@ func (l *accessLine) learn(name, value []byte) bool {
 // address tells addresses of upstream servers from user agents, which are called "ua" as well.
 func address(s []byte) bool {
 	first, _ := nextTry(s)
-	return hasPrefix(first, "unix:") || bytes.IndexByte(first, '/') < 0 && bytes.IndexByte(first, ' ') < 0
+	if hasPrefix(first, "unix:") {
+		return true
+	}
+	for _, c := range first {
+		if !letter(c) && c-'0' > 9 && bytes.IndexByte([]byte(".:-_[]"), c) < 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // learnFields reads the key=value and key="value" fields that people append to a format, and

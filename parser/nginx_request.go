@@ -276,13 +276,13 @@ type accessStamp struct {
 	east       int // seconds
 }
 
-// readAccessStamp reads $msec, $time_local ("22/Nov/2026:14:08:41 +0000"), or $time_iso8601. The
-// last may have a fraction, and lack its zone, in logs that something else has rewritten: it is
-// UTC then.
+// readAccessStamp reads $msec, $time_local ("22/Nov/2026:14:08:41 +0000"), or $time_iso8601. In logs
+// that something else has rewritten the last may have a fraction, or lack its zone: it is UTC then.
 func readAccessStamp(s []byte) accessStamp {
 	none := accessStamp{at: gatepost.NoTime}
 	var sec, ns int64
 	var n int
+	blankDate := false // a blank between date and time
 	switch {
 	case len(s) >= 26 && s[2] == '/' && s[6] == '/' && s[11] == ':':
 		day, mon, year, sod := d2(s), month(s[3:]), d4(s[7:]), clock(s[12:])
@@ -295,6 +295,7 @@ func readAccessStamp(s []byte) accessStamp {
 		if sec, ok = dateTime(s, '-'); !ok {
 			return none
 		}
+		blankDate = s[10] == ' '
 		ns, n = fraction(s[19:])
 		s = s[19+n:]
 	default:
@@ -303,7 +304,10 @@ func readAccessStamp(s []byte) accessStamp {
 	if len(s) > 0 && s[0] == ' ' {
 		s = s[1:]
 	}
-	east, _ := offset(s)
+	east, zoned := offset(s)
+	if zoned == 0 && blankDate {
+		return none // no form of nginx's: other servers write it so
+	}
 	stamp := accessStamp{at: nano(sec-int64(east), ns), resolution: time.Second, east: east}
 	if n > 0 {
 		stamp.resolution = time.Millisecond
