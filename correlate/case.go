@@ -94,8 +94,12 @@ func (s *scene) joinErrors() {
 		if e.Phase == "" {
 			continue
 		}
+		candidates := open[who{e.Key, e.Client}]
+		if e.Key == 0 {
+			candidates = s.casesOf(e.Client) // nginx cut the line at 2048 bytes, in the path
+		}
 		var best *Case
-		for _, c := range open[who{e.Key, e.Client}] {
+		for _, c := range candidates {
 			first := c.Time.Add(-errorSlack)
 			if c.Start.Known() {
 				first = c.Start.Add(-errorSlack)
@@ -113,6 +117,17 @@ func (s *scene) joinErrors() {
 			best.errors = append(best.errors, e)
 		}
 	}
+}
+
+// casesOf are the failures of one client.
+func (s *scene) casesOf(client string) []*Case {
+	var all []*Case
+	for _, c := range s.cases {
+		if c.Client == client {
+			all = append(all, c)
+		}
+	}
+	return all
 }
 
 // near ranks the cases an error line could belong to: those that lack a line for this try first,

@@ -2,6 +2,8 @@ package correlate
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -158,32 +160,49 @@ func replacedBy(d *death, weight int) []gatepost.Evidence {
 	return []gatepost.Evidence{cite(gatepost.For, d.successor, weight, "silence", fmt.Sprintf("the master starts a new %s, although none had left in good order", d.role))}
 }
 
+// addressSpace is the total-vm that the kernel prints of the process it killed, in bytes, 0 when
+// the line does not tell.
+func addressSpace(e *gatepost.Event) int64 {
+	_, rest, ok := strings.Cut(e.Text, "total-vm:")
+	if !ok {
+		return 0
+	}
+	figure, _, _ := strings.Cut(rest, "kB")
+	kib, err := strconv.ParseInt(figure, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return kib << 10
+}
+
 func oomFix(s *scene, g *group) []gatepost.Advice {
 	hard, okHard := s.opt.Setup.Number("odoo", "limit_memory_hard")
 	workers, okWorkers := s.opt.Setup.Number("odoo", "workers")
-	soft, okSoft := s.opt.Setup.Number("odoo", "limit_memory_soft")
-	var used int64
+	var used, space int64
 	for _, h := range g.winners {
 		if h.death != nil && h.death.event != nil {
 			used = max(used, h.death.event.Number)
+			space = max(space, addressSpace(h.death.event))
 		}
 	}
 	var a []gatepost.Advice
-	why := "the limit made the kernel act, which kills without a word; Odoo's own limits answer with an error that users can read"
+	advice := gatepost.Advice{Do: "let Odoo's own limit act before the kernel does: set limit_memory_hard below what the worker had when it was killed",
+		Why:   "the kernel kills without a word; Odoo's limit answers with an error that users can read",
+		File:  "odoo.conf",
+		Line:  "limit_memory_hard = 2684354560",
+		Price: "a request that needs more ends with an error (500); the limit counts address space, and must stay well above what an idle worker has"}
 	if used > 0 {
-		why = fmt.Sprintf("the killed process held %s when the kernel took it", humanize.IBytes(uint64(used)))
+		advice.Why += fmt.Sprintf("; the killed process held %s", humanize.IBytes(uint64(used)))
 	}
-	limit := "limit_memory_hard = 2684354560"
-	if used > 0 {
-		limit = fmt.Sprintf("limit_memory_hard = %d", used*9/10)
+	if space > 0 {
+		advice.Why += fmt.Sprintf(" in %s of address space", humanize.IBytes(uint64(space)))
+		advice.Line = fmt.Sprintf("limit_memory_hard = %d", space*9/10)
 	}
-	advice := gatepost.Advice{Do: "set Odoo's memory limits below what the machine or its cgroup has for each worker", Why: why, File: "odoo.conf", Line: limit,
-		Price: "a request that needs more ends with an error (500) instead of taking its worker down"}
+	if okHard {
+		advice.Why += fmt.Sprintf("; limit_memory_hard is %s", humanize.IBytes(uint64(hard)))
+	}
 	if okHard && okWorkers {
-		advice.Why += fmt.Sprintf("; %d workers may take %s each (limit_memory_hard), %s in all", workers, humanize.IBytes(uint64(hard)), humanize.IBytes(uint64(hard*workers)))
-	}
-	if okSoft && used > 0 && soft > used {
-		advice.Why += fmt.Sprintf("; limit_memory_soft is %s, more than the worker ever had", humanize.IBytes(uint64(soft)))
+		advice.Why += fmt.Sprintf(" for each of %d workers", workers)
 	}
 	a = append(a, advice)
 	if p := g.commonPath(); p != "" {

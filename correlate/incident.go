@@ -119,8 +119,9 @@ func (g *group) length() time.Duration { return g.to().Sub(g.from()) }
 func (g *group) commonPath() string {
 	count := make(map[string]int)
 	for _, c := range g.cases {
-		path, _, _ := strings.Cut(c.Path, "?")
-		count[c.Method+" "+string(gatepost.RouteOf(nil, path))]++
+		if c.Path != "" {
+			count[c.Method+" "+string(gatepost.RouteOf(nil, c.Path))]++
+		}
 	}
 	for p, n := range count {
 		if n*2 > len(g.cases) {

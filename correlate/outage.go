@@ -18,6 +18,7 @@ type trouble struct {
 	root     gatepost.Step
 	evidence []*gatepost.Event
 	count    int
+	death    *death // where a process died
 }
 
 // outages finds trouble that no incident of the ledger tells of.
@@ -115,7 +116,7 @@ func (s *scene) quietKills() []trouble {
 				continue
 			}
 			all = append(all, trouble{cause: "oom_kill", title: fmt.Sprintf("the kernel killed %s %d for memory", d.role, d.pid()), from: d.at, to: d.at, count: 1,
-				root: gatepost.Step{Time: d.at, Says: fmt.Sprintf("the kernel killed %s %d", d.role, d.pid()), Ref: d.event.Ref}, evidence: []*gatepost.Event{d.event}})
+				root: gatepost.Step{Time: d.at, Says: fmt.Sprintf("the kernel killed %s %d", d.role, d.pid()), Ref: d.event.Ref}, evidence: []*gatepost.Event{d.event}, death: d})
 		}
 	}
 	return all
@@ -128,13 +129,40 @@ func (s *scene) outage(id string, t trouble) gatepost.Incident {
 	root.Role = "root cause"
 	in.Chain = []gatepost.Step{root}
 	for _, e := range t.evidence {
-		in.Evidence = append(in.Evidence, cite(gatepost.For, e, 0, "time", ""))
+		in.Evidence = append(in.Evidence, cite(gatepost.For, e, 0, "", troubleSays(e)))
 	}
 	if t.count > 1 {
 		in.Instance += fmt.Sprintf(", %d times until %s", t.count, clockTime(t.to))
 	}
-	in.Fix = lookup(t.cause).Fix(s, &group{cause: t.cause, cases: []*Case{{event: t.evidence[0], until: t.to, Failure: gatepost.Failure{Time: t.from, Start: gatepost.NoTime}}}})
+	g := &group{cause: t.cause, cases: []*Case{{event: t.evidence[0], until: t.to, Failure: gatepost.Failure{Time: t.from, Start: gatepost.NoTime}}}}
+	if t.death != nil {
+		g.winners = []*Hypothesis{{death: t.death}}
+	}
+	in.Fix = lookup(t.cause).Fix(s, g)
 	return in
+}
+
+// troubleSays is what an event of trouble says, for people.
+func troubleSays(e *gatepost.Event) string {
+	switch e.Kind {
+	case gatepost.PgTooMany:
+		return "PostgreSQL refuses a connection: no slot is free"
+	case gatepost.OdooPoolFull:
+		return "a process of Odoo has all its connections in use"
+	case gatepost.OdooMemoryError:
+		return "an allocation fails under limit_memory_hard"
+	case gatepost.PgDiskFull, gatepost.OdooDiskFull:
+		return "a file cannot grow: no space left on device"
+	case gatepost.OdooLoadError:
+		return "Odoo cannot load " + orSome(e.Name, "a part of itself")
+	case gatepost.KernelOOM:
+		return "the kernel kills a process for memory"
+	case gatepost.PgReady:
+		return "PostgreSQL takes connections again"
+	case gatepost.OdooDBFailed:
+		return "Odoo gets no connection to its database"
+	}
+	return "PostgreSQL goes down"
 }
 
 // statuses counts what users saw in a stretch of time, beside plain success.
