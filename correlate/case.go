@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -78,6 +79,10 @@ func failureID(hash uint64, nth int) string {
 // try, and buffered access logs keep the stamp of the end.
 const errorSlack = 2 * time.Second
 
+// triesBefore is how long before the end of a request an error line about its first try may stand:
+// each try on another server may take a whole timeout.
+const triesBefore = 15 * time.Minute
+
 // joinErrors gives every error line about a request to the one failing access line it belongs to:
 // same client, method and path, nearest in time, each line once.
 func (s *scene) joinErrors() {
@@ -99,12 +104,16 @@ func (s *scene) joinErrors() {
 			candidates = s.casesOf(e.Client) // nginx cut the line at 2048 bytes, in the path
 		}
 		var best *Case
-		for _, c := range candidates {
+		i := sort.Search(len(candidates), func(i int) bool { return candidates[i].until.Add(errorSlack) >= e.Time })
+		for _, c := range candidates[i:] {
+			if c.Time.Sub(e.Time) > triesBefore {
+				break
+			}
 			first := c.Time.Add(-errorSlack)
 			if c.Start.Known() {
 				first = c.Start.Add(-errorSlack)
 			} else if c.Status == 504 {
-				first = c.Time.Add(-time.Hour) // tries before the last may lie a timeout back each
+				first = c.Time.Add(-triesBefore)
 			}
 			if e.Time < first || e.Time > c.until.Add(errorSlack) {
 				continue
@@ -117,6 +126,13 @@ func (s *scene) joinErrors() {
 			best.errors = append(best.errors, e)
 		}
 	}
+}
+
+// casesIn are the cases whose stamps lie between two times.
+func (s *scene) casesIn(from, to gatepost.Time) []*Case {
+	i := sort.Search(len(s.cases), func(i int) bool { return s.cases[i].Time >= from })
+	j := sort.Search(len(s.cases), func(i int) bool { return s.cases[i].Time > to })
+	return s.cases[i:max(i, j)]
 }
 
 // casesOf are the failures of one client.

@@ -1,7 +1,9 @@
 package correlate
 
 import (
+	"cmp"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -66,6 +68,7 @@ func (s *scene) buildDeaths() {
 				d.process.died = d.at
 			}
 		}
+		sv.countLives()
 	}
 	s.pairDeaths()
 }
@@ -128,11 +131,12 @@ func (sv *server) known(pid int, t gatepost.Time) *process {
 // outside, or crashed in a library. At INFO the master says nothing of them.
 func (s *scene) silentDeaths(sv *server) {
 	used := make(map[*process]bool)
+	gone := sv.departures()
 	for _, born := range sv.processes {
 		if born.role != roleHTTP || born.bornEvent == nil || born.initial || born.bornEvent.Kind != gatepost.OdooWorkerAlive {
 			continue
 		}
-		if p := sv.departed(born.born, used); p != nil {
+		if p := departed(gone, born.born, used); p != nil {
 			used[p] = true
 			for _, d := range sv.deaths {
 				if d.process == p && d.successor == nil {
@@ -149,16 +153,35 @@ func (s *scene) silentDeaths(sv *server) {
 	}
 }
 
-// departed returns the worker whose known end this birth makes up for.
-func (sv *server) departed(t gatepost.Time, used map[*process]bool) *process {
+// departure is an end of a worker that is known.
+type departure struct {
+	process *process
+	at      gatepost.Time
+}
+
+// departures are the known ends of HTTP workers, by time.
+func (sv *server) departures() []departure {
+	var all []departure
 	for _, p := range sv.processes {
-		if p.role == roleHTTP && !used[p] && p.end != nil && p.end.Time <= t.Add(time.Second) && p.end.Time >= t.Add(-replaceWithin) {
-			return p
+		if p.role == roleHTTP && p.end != nil {
+			all = append(all, departure{p, p.end.Time})
 		}
 	}
 	for _, d := range sv.deaths {
-		if d.how == byOOM && d.process != nil && !used[d.process] && d.role == roleHTTP && d.at <= t.Add(time.Second) && d.at >= t.Add(-replaceWithin) {
-			return d.process
+		if d.how == byOOM && d.role == roleHTTP && d.process.end == nil {
+			all = append(all, departure{d.process, d.at})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b departure) int { return cmp.Compare(a.at, b.at) })
+	return all
+}
+
+// departed returns the worker whose known end a birth at t makes up for.
+func departed(gone []departure, t gatepost.Time, used map[*process]bool) *process {
+	i := sort.Search(len(gone), func(i int) bool { return gone[i].at >= t.Add(-replaceWithin) })
+	for ; i < len(gone) && gone[i].at <= t.Add(time.Second); i++ {
+		if p := gone[i].process; !used[p] {
+			return p
 		}
 	}
 	return nil
@@ -258,7 +281,7 @@ func (s *scene) pairDeaths() {
 		if !broken || c.down != nil || c.server == nil {
 			continue
 		}
-		for _, d := range c.server.deaths {
+		for _, d := range c.server.deathsIn(c.Time.Add(-geventReturn), c.until.Add(deathSlack)) {
 			if (d.role == roleGevent) != c.gevent || d.role == roleCron {
 				continue
 			}
@@ -284,6 +307,13 @@ func (s *scene) pairDeaths() {
 	}
 }
 
+// deathsIn are the deaths between two times.
+func (sv *server) deathsIn(from, to gatepost.Time) []*death {
+	i := sort.Search(len(sv.deaths), func(i int) bool { return sv.deaths[i].at >= from })
+	j := sort.Search(len(sv.deaths), func(i int) bool { return sv.deaths[i].at > to })
+	return sv.deaths[i:max(i, j)]
+}
+
 // geventReturn is how long the event process takes to come back.
 const geventReturn = 6 * time.Second
 
@@ -304,9 +334,9 @@ func (s *scene) matchGhosts() {
 				w.start = max(w.start, lastWorkEnd(sv, p, d.at))
 			}
 			d.ghost = w
-			sv.works = append(sv.works, w)
+			sv.works.add(w)
 			var best *Case
-			for _, c := range s.cases {
+			for _, c := range s.casesIn(d.at.Add(-d.limit-beat-errorSlack), d.at.Add(deathSlack)) {
 				if c.server != sv || c.work != nil || !c.timedOut() || c.gevent {
 					continue
 				}
@@ -336,7 +366,7 @@ func (c *Case) ghostGap(s *scene, w *work) time.Duration {
 // lastWorkEnd is when a process ended its last request before t.
 func lastWorkEnd(sv *server, p *process, t gatepost.Time) gatepost.Time {
 	last := gatepost.NoTime
-	for _, w := range sv.works {
+	for _, w := range sv.works.all {
 		if w.pid == p.pid && w.finished && w.end < t {
 			last = max(last, w.end)
 		}

@@ -184,8 +184,8 @@ func (s *scene) incident(id string, g *group) gatepost.Incident {
 	if n := len(g.winners); n > 1 {
 		in.Instance = fmt.Sprintf("%s, and %d more", g.winners[0].Instance, n-1)
 	}
-	for _, e := range s.byKind[gatepost.NginxRequest] {
-		if e.Time >= in.From.Add(-time.Second) && e.Time <= in.To && e.Status >= 400 {
+	for _, e := range s.within(gatepost.NginxRequest, in.From.Add(-time.Second), in.To) {
+		if e.Status >= 400 {
 			in.Statuses[e.Status]++
 		}
 	}

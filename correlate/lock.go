@@ -3,7 +3,6 @@ package correlate
 import (
 	"math"
 	"slices"
-	"strconv"
 	"time"
 
 	"gatepost"
@@ -195,7 +194,7 @@ func (s *scene) findHolder(h *lockHold) {
 		return
 	}
 	for _, sv := range s.servers {
-		for _, w := range sv.works {
+		for w := range sv.works.between(h.from, h.released) {
 			if w.start.Known() && w.start <= h.from.Add(100*time.Millisecond) && w.end.Sub(h.released).Abs() <= releaseSlack/2 && !w.waitedFor(h) {
 				h.work = w
 			}
@@ -270,13 +269,13 @@ func (s *scene) assignLocks() {
 			}
 		}
 		for _, sv := range s.servers {
-			for _, w := range sv.works {
+			for w := range sv.works.between(l.from, to) {
 				if w.start.Known() && w.finished && l.from >= w.start.Add(-releaseSlack/2) && to <= w.end.Add(releaseSlack/2) {
 					fits = append(fits, fit{w: w, l: l, miss: l.from.Sub(w.start).Abs() + w.end.Sub(to).Abs()})
 				}
 			}
 		}
-		for _, c := range s.cases {
+		for _, c := range s.casesIn(l.from.Add(-releaseSlack), l.from.Add(horizon)) {
 			if from, until := s.waitOf(c); c.timedOut() && !c.gevent && from.Known() && (c.work == nil || !c.work.finished) && l.from >= from.Add(-releaseSlack) && l.from <= until {
 				fits = append(fits, fit{c: c, l: l, miss: l.from.Sub(from).Abs() + time.Second})
 			}
@@ -307,17 +306,19 @@ func (s *scene) assignLocks() {
 // findRetries notes the conflict that a request ran into: an update that waited for another
 // transaction fails when that one commits, and Odoo tries again.
 func (s *scene) findRetries() {
-	byPID := make(map[string][]*gatepost.Event)
+	type who struct{ source, pid int }
+	byPID := make(map[who][]*gatepost.Event)
 	for _, e := range s.events(gatepost.OdooRetry, gatepost.OdooBadQuery) {
-		byPID[strconv.Itoa(e.Ref.Source)+"/"+strconv.Itoa(e.PID)] = append(byPID[strconv.Itoa(e.Ref.Source)+"/"+strconv.Itoa(e.PID)], e)
+		k := who{e.Ref.Source, e.PID}
+		byPID[k] = append(byPID[k], e)
 	}
 	for _, sv := range s.servers {
-		for _, w := range sv.works {
+		for _, w := range sv.works.all {
 			if !w.start.Known() {
 				continue
 			}
 			for id := range sv.sources {
-				for _, e := range byPID[strconv.Itoa(id)+"/"+strconv.Itoa(w.pid)] {
+				for _, e := range byPID[who{id, w.pid}] {
 					if e.Time >= w.start && e.Time <= w.end && (w.retry == nil || e.Time < w.retry.Time) {
 						w.retry = e
 					}

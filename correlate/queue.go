@@ -48,7 +48,7 @@ func (s *scene) buildQueues() {
 			continue
 		}
 		q := &queue{from: from, to: max(to, from), workers: c.server.workersAt(from)}
-		for _, w := range c.server.works {
+		for w := range c.server.works.between(q.from, q.to) {
 			if w.c == c || !w.start.Known() {
 				continue
 			}

@@ -22,7 +22,8 @@ type server struct {
 	generations []*generation
 	downtimes   []*downtime
 	deaths      []*death
-	works       []*work // executions near failures, by start
+	works       *timeline[*work] // executions near failures
+	lives       population       // of HTTP workers
 	first, last gatepost.Time
 }
 
@@ -96,7 +97,7 @@ func (s *scene) buildServers() {
 			sv = &server{
 				name: stem(src.Path), sources: make(map[int]bool), byPID: make(map[int][]*process),
 				httpPorts: make(map[string]bool), geventPorts: make(map[string]bool),
-				first: gatepost.NoTime, last: gatepost.NoTime,
+				first: gatepost.NoTime, last: gatepost.NoTime, works: newTimeline((*work).span, (*work).compare),
 			}
 			byName[name] = sv
 			s.servers = append(s.servers, sv)
@@ -286,19 +287,34 @@ func (sv *server) generationAt(t gatepost.Time) *generation {
 	return nil
 }
 
-// workersAt returns how many HTTP workers lived at t, as far as the log shows.
-func (sv *server) workersAt(t gatepost.Time) int {
-	n := 0
+// population counts lives: the sorted times of births and of ends. A worker that falls silent is
+// taken to live as long as its generation writes.
+type population struct{ births, ends []gatepost.Time }
+
+func (sv *server) countLives() {
 	for _, p := range sv.processes {
-		if p.role == roleHTTP && p.bornBefore(t) && p.aliveAt(t) {
-			n++
+		if p.role != roleHTTP {
+			continue
+		}
+		sv.lives.births = append(sv.lives.births, p.born)
+		switch {
+		case p.died.Known():
+			sv.lives.ends = append(sv.lives.ends, p.died)
+		case p.end != nil:
+			sv.lives.ends = append(sv.lives.ends, p.end.Time)
+		default:
+			if g := sv.generationAt(p.last); g != nil && g != sv.generations[len(sv.generations)-1] {
+				sv.lives.ends = append(sv.lives.ends, g.last)
+			}
 		}
 	}
-	return n
+	slices.Sort(sv.lives.births)
+	slices.Sort(sv.lives.ends)
 }
 
-// aliveAt reports whether a process that was born had not ended at t. A process that falls silent
-// is taken to live as long as its generation writes.
-func (p *process) aliveAt(t gatepost.Time) bool {
-	return (p.end == nil || p.end.Time >= t) && (!p.died.Known() || p.died >= t)
+// workersAt returns how many HTTP workers lived at t, as far as the log shows.
+func (sv *server) workersAt(t gatepost.Time) int {
+	born, _ := slices.BinarySearch(sv.lives.births, t+1)
+	gone, _ := slices.BinarySearch(sv.lives.ends, t)
+	return born - gone
 }

@@ -1,6 +1,7 @@
 package correlate
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sort"
@@ -33,6 +34,13 @@ func (w *work) duration() time.Duration {
 		return gatepost.Unknown
 	}
 	return w.end.Sub(w.start)
+}
+
+// span is the work's time; one whose start is not known stands at its end.
+func (w *work) span() (start, end gatepost.Time) { return w.began(), w.end }
+
+func (w *work) compare(o *work) int {
+	return cmp.Or(cmp.Compare(w.began(), o.began()), cmp.Compare(w.ref.Source, o.ref.Source), cmp.Compare(w.ref.Offset, o.ref.Offset), cmp.Compare(w.pid, o.pid))
 }
 
 // conflicted reports whether the execution spent most of its time on the way to a conflict with
@@ -117,7 +125,7 @@ func (s *scene) buildWorks(ctx context.Context, h History) error {
 		if !busy && !maybe {
 			continue
 		}
-		sv.works = append(sv.works, &w)
+		sv.works.add(&w)
 		if maybe {
 			executions[p] = append(executions[p], &w)
 		}
@@ -146,10 +154,7 @@ func (s *scene) buildWorks(ctx context.Context, h History) error {
 		}
 	}
 	for _, sv := range s.servers {
-		sv.works = slices.DeleteFunc(sv.works, func(w *work) bool { return w.c == nil && !w.start.Known() })
-		slices.SortFunc(sv.works, func(a, b *work) int {
-			return int(sign(a.start < b.start || a.start == b.start && a.ref.Offset < b.ref.Offset))
-		})
+		sv.works.keep(func(w *work) bool { return w.c != nil || w.start.Known() })
 	}
 	return nil
 }

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gatepost/correlate"
+	"gatepost/parser"
+)
+
+// TestReadme keeps the tables of the README equal to the registries; -update writes them.
+func TestReadme(t *testing.T) {
+	path := filepath.Join("..", "..", "README.md")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := string(data)
+	for name, table := range map[string]string{"causes": causeTable(), "formats": formatTable()} {
+		begin, end := fmt.Sprintf("<!-- %s: generated, see TestReadme -->\n", name), fmt.Sprintf("<!-- end of %s -->\n", name)
+		before, rest, ok := strings.Cut(want, begin)
+		_, after, closed := strings.Cut(rest, end)
+		if !ok || !closed {
+			t.Fatalf("README.md has no place for the table of %s", name)
+		}
+		want = before + begin + table + end + after
+	}
+	if want == string(data) {
+		return
+	}
+	if !*update {
+		t.Fatal("the tables of README.md differ from the registries; go test ./cmd/gatepost -run Readme -update writes them")
+	}
+	if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func causeTable() string {
+	var b strings.Builder
+	b.WriteString("| cause | what it means |\n|---|---|\n")
+	for _, c := range correlate.Docs() {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", c.Name, c.Doc)
+	}
+	return b.String()
+}
+
+// markdownCell makes text fit for a cell of a Markdown table.
+var markdownCell = strings.NewReplacer("\n", " ", "|", "\\|", "<", "&lt;")
+
+func formatTable() string {
+	var b strings.Builder
+	b.WriteString("| format | log | what it understands |\n|---|---|---|\n")
+	for _, f := range parser.Formats() {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", f.Name, f.Title, markdownCell.Replace(f.Doc))
+	}
+	return b.String()
+}
