@@ -20,13 +20,16 @@ func Align(ctx context.Context, h History, sources []gatepost.Source, o Options)
 	a := aligner{opt: o, raw: make(map[gatepost.Kind][]gatepost.Event)}
 	q := gatepost.Query{Kinds: []gatepost.Kind{
 		gatepost.NginxRequest, gatepost.NginxError, gatepost.KernelOOM, gatepost.OdooWorkerAlive, gatepost.OdooListening, gatepost.OdooParentChanged,
-		gatepost.OdooBadQuery, gatepost.PgSerialization, gatepost.PgError, gatepost.PgStart, gatepost.OdooStart,
+		gatepost.OdooBadQuery, gatepost.OdooRequest, gatepost.PgSerialization, gatepost.PgError, gatepost.PgStatement, gatepost.PgLockAcquired,
 	}}
 	for e, err := range h.Events(ctx, q) {
 		if err != nil {
 			return nil, err
 		}
 		a.raw[e.Kind] = append(a.raw[e.Kind], e)
+	}
+	if err := a.findSkew(ctx, h); err != nil {
+		return nil, err
 	}
 	clocks := make(map[int]gatepost.Clock)
 	for i := range sources {
@@ -37,8 +40,9 @@ func Align(ctx context.Context, h History, sources []gatepost.Source, o Options)
 
 // aligner holds the events that can vote, with raw stamps.
 type aligner struct {
-	opt Options
-	raw map[gatepost.Kind][]gatepost.Event
+	opt  Options
+	raw  map[gatepost.Kind][]gatepost.Event
+	skew skew // of Odoo's machine against nginx's
 }
 
 func (a *aligner) of(k gatepost.Kind, source int) []gatepost.Event {
@@ -52,17 +56,22 @@ func (a *aligner) clock(src *gatepost.Source) gatepost.Clock {
 	case gatepost.StampsBoot:
 		return a.bootClock(src)
 	case gatepost.StampsAbsolute:
-		how := "the stamps carry their offset"
 		if src.Format == "odoo" {
-			how = "Odoo logs UTC"
+			return a.skew.clock("Odoo logs UTC")
 		}
-		return gatepost.Clock{Zone: "UTC", How: how}
+		if src.Format == "postgresql" && a.skew.votes > 0 && a.besideOdoo(src) {
+			return a.skew.clock("the stamps carry their offset")
+		}
+		return gatepost.Clock{Zone: "UTC", How: "the stamps carry their offset"}
 	}
 	if a.opt.Zone != nil {
 		return zoneClock(src, a.opt.Zone)
 	}
 	votes := a.localVotes(src)
 	if shift, n := quarterHour(votes); n > 0 {
+		if src.Format != "nginx_error" {
+			shift += a.skew.shift // its pairs are lines of Odoo's machine
+		}
 		return gatepost.Clock{Shift: shift, Zone: zoneName(shift), How: fmt.Sprintf("%d matched pairs of lines", n), Votes: n}
 	}
 	return gatepost.Clock{Zone: "UTC", How: "assumed: nothing in the logs tells", Sigma: 14 * time.Hour}
@@ -169,17 +178,22 @@ func (a *aligner) replacements() []gatepost.Event {
 	return append(all, alive...)
 }
 
-// databaseVotes pairs statements that PostgreSQL refused with Odoo's lines about them.
+// databaseVotes pairs what PostgreSQL logs of a statement with what Odoo logs of it: one that was
+// refused, and one after which a slow request soon ends.
 func (a *aligner) databaseVotes(src *gatepost.Source) []time.Duration {
 	var votes []time.Duration
-	odoo := a.raw[gatepost.OdooBadQuery]
-	for _, k := range []gatepost.Kind{gatepost.PgSerialization, gatepost.PgError} {
-		for _, p := range a.of(k, src.ID) {
-			for _, e := range odoo[:min(len(odoo), votesPerLine)] {
-				votes = append(votes, e.Time.Sub(p.Time))
+	pair := func(odoo gatepost.Kind, kinds ...gatepost.Kind) {
+		partners := a.raw[odoo][:min(len(a.raw[odoo]), votesPerLine)]
+		for _, k := range kinds {
+			for _, p := range a.of(k, src.ID) {
+				for _, e := range partners {
+					votes = append(votes, e.Time.Sub(p.Time))
+				}
 			}
 		}
 	}
+	pair(gatepost.OdooBadQuery, gatepost.PgSerialization, gatepost.PgError)
+	pair(gatepost.OdooRequest, gatepost.PgStatement, gatepost.PgLockAcquired)
 	return votes
 }
 
@@ -222,6 +236,7 @@ func (a *aligner) bootClock(src *gatepost.Source) gatepost.Clock {
 		return gatepost.Clock{Shift: time.Duration(a.opt.BootTime), Zone: "boot " + a.opt.BootTime.String(), How: "given with --boot-time"}
 	}
 	shift, n := densest(a.killVotes(src), time.Second)
+	shift += a.skew.shift
 	if n == 0 {
 		return gatepost.Clock{Zone: "boot unknown", How: "nothing in the logs tells when the machine started", Sigma: time.Duration(1) << 62}
 	}
