@@ -57,7 +57,7 @@ func (s *scene) blame(c *Case) []Hypothesis {
 	}
 	if total > 0 {
 		share := float64(ordinary) / float64(total)
-		h := s.ordinaryQueue(c, q, share)
+		h := s.ordinaryQueue(c, q, ordinary, share)
 		h.Cause = "workers_busy"
 		hs = append(hs, h)
 	} else {
@@ -97,13 +97,13 @@ func (s *scene) waited(c *Case, q *queue, weight int, share float64) gatepost.Ev
 	e.Join = "queue"
 	if c.work != nil && c.work.ref.Known() {
 		e.Kind, e.Ref, e.Time = gatepost.OdooRequest, c.work.ref, c.work.end
-		e.Says = fmt.Sprintf("Odoo began it only at %s, %s after it had come in; ", clockTime(c.work.start), seconds(q.length())) + e.Says
+		e.Says = fmt.Sprintf("Odoo began it only at %s, %s after it had come in; ", clockTime(c.work.start), seconds(c.work.start.Sub(q.from))) + e.Says
 	}
 	return e
 }
 
 // ordinaryQueue argues that there was simply more work than workers.
-func (s *scene) ordinaryQueue(c *Case, q *queue, share float64) Hypothesis {
+func (s *scene) ordinaryQueue(c *Case, q *queue, ordinary time.Duration, share float64) Hypothesis {
 	h := Hypothesis{
 		Instance: "more requests than workers",
 		Key:      "busy",
@@ -117,7 +117,11 @@ func (s *scene) ordinaryQueue(c *Case, q *queue, share float64) Hypothesis {
 		h.Root.Time, h.Root.Ref = max(q.holders[0].work.start, q.from.Add(-time.Minute)), q.holders[0].work.ref
 	}
 	if share < 0.5 {
-		h.Evidence = append(h.Evidence, absence(gatepost.Against, -leak, fmt.Sprintf("ordinary requests held the workers for only %.0f %% of the wait", 100*share)))
+		says := fmt.Sprintf("ordinary requests held the workers for only %.0f %% of the wait", 100*share)
+		if ordinary == 0 {
+			says = "no ordinary request held a worker during the wait"
+		}
+		h.Evidence = append(h.Evidence, absence(gatepost.Against, -leak, says))
 	} else {
 		h.Evidence = append(h.Evidence, s.waited(c, q, strong, share))
 		longest := slices.MaxFunc(q.holders, func(a, b holder) int { return int(a.overlap - b.overlap) })

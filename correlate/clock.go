@@ -45,8 +45,21 @@ type aligner struct {
 	skew skew // of Odoo's machine against nginx's
 }
 
+// voters is how many lines of one kind a source may send to the vote: enough to decide, and few
+// enough for a log that is full of them.
+const voters = 3000
+
+// of returns the first events of a kind that a source has.
 func (a *aligner) of(k gatepost.Kind, source int) []gatepost.Event {
-	return slices.DeleteFunc(slices.Clone(a.raw[k]), func(e gatepost.Event) bool { return e.Ref.Source != source })
+	var all []gatepost.Event
+	for _, e := range a.raw[k] {
+		if e.Ref.Source == source {
+			if all = append(all, e); len(all) == voters {
+				break
+			}
+		}
+	}
+	return all
 }
 
 func (a *aligner) clock(src *gatepost.Source) gatepost.Clock {

@@ -33,8 +33,11 @@ func (s *scene) buildQueues() {
 		}
 		from, until := s.waitOf(c)
 		to := until
+		if c.Start.Known() {
+			to = c.Time // the stamp is cut, and so is the start that is reckoned from it
+		}
 		if c.work != nil && c.work.start.Known() {
-			to = min(until, c.work.start)
+			to = min(to, c.work.start)
 		}
 		if !from.Known() {
 			// Without a start: it surely waited all the time if Odoo began it after nginx gave up.
