@@ -8,10 +8,10 @@ import (
 	"gatepost"
 )
 
-// NginxConfig reads nginx.conf and the files that it includes. An include is recorded, not
+// The reader of nginx.conf and the files that it includes. An include is recorded, not
 // followed: which files are at hand is the caller's business. The scope of a location is its
 // path; a regex location is "~ regex" and an exact one "= path", which are no prefix of any path.
-var NginxConfig = RegisterConfig(Config{
+var _ = RegisterConfig(Config{
 	Name:  "nginx.conf",
 	Doc:   "nginx.conf, sites-available/*, conf.d/*: timeouts, upstream servers, formats and places of logs",
 	Sniff: sniffNginxConfig,
