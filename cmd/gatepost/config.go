@@ -1,11 +1,9 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"path/filepath"
-	"strings"
 
 	"gatepost"
 	"gatepost/parser"
@@ -37,20 +35,13 @@ func readConfig(f *source.File) (settings []gatepost.Setting, ok bool, err error
 	return settings, true, err
 }
 
-// logFormats returns the log_formats among settings. The value of such a setting is written as
-// in nginx.conf without quotes: NAME [escape=default|json|none] TEXT.
+// logFormats returns the log_formats among settings.
 func logFormats(settings []gatepost.Setting) []parser.NginxFormat {
 	var formats []parser.NginxFormat
 	for _, s := range settings {
-		if s.Program != "nginx" || s.Name != "log_format" {
-			continue
+		if f, ok := parser.NginxFormatOf(s); ok {
+			formats = append(formats, f)
 		}
-		name, text, _ := strings.Cut(strings.TrimSpace(s.Value), " ")
-		escape := ""
-		if rest, ok := strings.CutPrefix(text, "escape="); ok {
-			escape, text, _ = strings.Cut(rest, " ")
-		}
-		formats = append(formats, parser.NginxFormat{Name: name, Escape: cmp.Or(escape, "default"), Text: text})
 	}
 	return formats
 }
