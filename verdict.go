@@ -95,7 +95,8 @@ type Step struct {
 	Role string // "root cause", "critical failure", "impact"
 	Time Time
 	Says string
-	Ref  Ref // line that shows it, zero when it is derived
+	Ref  Ref    // line that shows it, zero when it is derived
+	Text string // that line, filled in from the source before reporting
 }
 
 // Advice is one thing to change, with this installation's figures.
@@ -103,7 +104,7 @@ type Advice struct {
 	Do    string // "raise proxy_read_timeout from 60 s to 120 s"
 	Why   string // "8 of 8 requests would have been answered; the slowest took 96 s"
 	File  string // where the setting goes, "" when it is no setting
-	Line  string // the line to write there
+	Line  string // the line to write there, or several
 	Price string // what it costs
 }
 

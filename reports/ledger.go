@@ -83,6 +83,7 @@ type stepRecord struct {
 	Says string `json:"says"`
 	File string `json:"file,omitempty"`
 	Line int64  `json:"line,omitempty"`
+	Text string `json:"text,omitempty"`
 }
 
 type adviceRecord struct {
@@ -195,7 +196,7 @@ func (l *ledger) incident(i *gatepost.Incident, outage bool) *incidentRecord {
 	}
 	for _, s := range i.Chain {
 		file, line := l.place(s.Ref)
-		r.Chain = append(r.Chain, stepRecord{s.Role, stamp(s.Time), s.Says, file, line})
+		r.Chain = append(r.Chain, stepRecord{s.Role, stamp(s.Time), s.Says, file, line, s.Text})
 	}
 	for _, a := range i.Fix {
 		r.Fix = append(r.Fix, adviceRecord(a))

@@ -110,7 +110,7 @@ func (d *markdown) chain(chain []gatepost.Step, left *int) {
 		}
 		d.block(head + ": " + say(s.Says))
 		if s.Ref.Known() && *left > 0 {
-			d.block(citation(d.t.where(s.Ref), d.t.lines[s.Ref]))
+			d.block(citation(d.t.where(s.Ref), s.Text))
 			*left--
 		}
 	}
@@ -187,8 +187,13 @@ func (d *markdown) fix(fix []gatepost.Advice) {
 		if a.Why != "" {
 			item += " " + say(sentence(a.Why))
 		}
-		if a.File != "" || a.Line != "" {
-			item += "\n   - in " + mdCode(clip(visible(a.File), mdLineLimit)) + ": " + mdCode(clip(visible(a.Line), mdLineLimit))
+		if a.File != "" {
+			item += "\n   - in " + mdCode(clip(visible(a.File), mdLineLimit))
+		}
+		for line := range strings.SplitSeq(a.Line, "\n") {
+			if line != "" {
+				item += "\n   - " + mdCode(clip(visible(line), mdLineLimit))
+			}
 		}
 		if a.Price != "" {
 			item += "\n   - price: " + say(a.Price)

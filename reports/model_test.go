@@ -371,3 +371,28 @@ func longModel() *gatepost.Model {
 	m.Incidents[0].Rivals[0].WhyNot = url
 	return m
 }
+
+// citeChains gives the lines that chains cite their text, as reading them again would: the builders
+// write a text once, in the evidence.
+func citeChains(m *gatepost.Model) *gatepost.Model {
+	texts := make(map[gatepost.Ref]string)
+	take := func(all []gatepost.Evidence) {
+		for _, e := range all {
+			texts[e.Ref] = e.Text
+		}
+	}
+	for _, f := range m.Failures {
+		take(f.Verdict.Evidence)
+	}
+	for _, group := range [][]gatepost.Incident{m.Incidents, m.Outages} {
+		for _, in := range group {
+			take(in.Evidence)
+		}
+		for _, in := range group {
+			for i := range in.Chain {
+				in.Chain[i].Text = texts[in.Chain[i].Ref]
+			}
+		}
+	}
+	return m
+}

@@ -51,7 +51,7 @@ func drawings(t *testing.T, m *gatepost.Model) map[string][]byte {
 func TestGolden(t *testing.T) {
 	var expected []string
 	for _, c := range models {
-		for name, got := range drawings(t, c.make()) {
+		for name, got := range drawings(t, citeChains(c.make())) {
 			file := filepath.Join(goldenDir, c.name, name)
 			expected = append(expected, file)
 			if *update {
@@ -105,7 +105,7 @@ func TestTextFitsAndIsHarmless(t *testing.T) {
 	for _, c := range cases {
 		for _, width := range []int{0, 60, 40, 120} {
 			texts := func(color bool) []string {
-				o, m := Options{Width: width, Color: color}, c.make()
+				o, m := Options{Width: width, Color: color}, citeChains(c.make())
 				var b bytes.Buffer
 				if err := renderTimeline(&b, m, o); err != nil {
 					t.Fatal(err)
@@ -199,7 +199,7 @@ var promised = map[string]string{
 
 func TestLedgerKeepsItsPromise(t *testing.T) {
 	for _, c := range models {
-		m := c.make()
+		m := citeChains(c.make())
 		files := drawings(t, m)
 		var records []map[string]any
 		for line := range strings.Lines(string(files["report.ndjson"])) {
@@ -296,7 +296,7 @@ func TestLedgerFields(t *testing.T) {
 
 func TestCSVReadsBack(t *testing.T) {
 	for _, c := range models {
-		m := c.make()
+		m := citeChains(c.make())
 		rows, err := csv.NewReader(bytes.NewReader(drawings(t, m)["report.csv"])).ReadAll()
 		if err != nil {
 			t.Fatal(err)

@@ -22,7 +22,6 @@ type tally struct {
 	clients  int
 	members  map[string][]*gatepost.Failure // by incident
 	stray    int                            // failures of no incident
-	lines    map[gatepost.Ref]string        // texts of the lines that chains cite
 }
 
 type causeCount struct {
@@ -41,7 +40,6 @@ func newTally(m *gatepost.Model) *tally {
 		sources: sourcesByID(m),
 		titles:  make(map[string]string, len(m.Causes)),
 		members: make(map[string][]*gatepost.Failure, len(m.Incidents)),
-		lines:   make(map[gatepost.Ref]string),
 	}
 	for _, c := range m.Causes {
 		t.titles[c.Name] = c.Title
@@ -50,7 +48,6 @@ func newTally(m *gatepost.Model) *tally {
 		t.members[m.Incidents[i].ID] = nil
 	}
 	t.countFailures()
-	t.findLines()
 	return t
 }
 
@@ -106,30 +103,6 @@ func sortedStatuses(statuses map[int]int) []statusCount {
 	}
 	slices.SortFunc(all, func(a, b statusCount) int { return cmp.Or(b.n-a.n, a.status-b.status) })
 	return all
-}
-
-// findLines looks up the texts of the lines that the chains cite, among all evidence.
-func (t *tally) findLines() {
-	for incident := range t.troubles() {
-		for _, s := range incident.Chain {
-			if s.Ref.Known() {
-				t.lines[s.Ref] = ""
-			}
-		}
-	}
-	take := func(evidence []gatepost.Evidence) {
-		for i := range evidence {
-			if text, cited := t.lines[evidence[i].Ref]; cited && text == "" {
-				t.lines[evidence[i].Ref] = evidence[i].Text
-			}
-		}
-	}
-	for incident := range t.troubles() {
-		take(incident.Evidence)
-	}
-	for i := range t.Failures {
-		take(t.Failures[i].Verdict.Evidence)
-	}
 }
 
 // troubles yields the incidents, then the outages.

@@ -183,7 +183,7 @@ func (p *page) chain(t *tally, chain []gatepost.Step, left *int) {
 			p.para("    ", sentence(s.Says), proseRows)
 		}
 		if s.Ref.Known() && *left > 0 {
-			p.cite("    ", t.where(s.Ref), t.lines[s.Ref], citedRows)
+			p.cite("    ", t.where(s.Ref), s.Text, citedRows)
 			*left--
 		}
 	}
@@ -243,7 +243,9 @@ func (p *page) fix(fix []gatepost.Advice) {
 			p.para(indent+"file:  ", a.File, proseRows)
 		}
 		if a.Line != "" {
-			p.para(indent+"line:  ", a.Line, proseRows)
+			for i, line := range strings.Split(a.Line, "\n") {
+				p.para(indent+[]string{"line:  ", "       "}[min(i, 1)], line, proseRows)
+			}
 		}
 		if a.Price != "" {
 			p.para(indent+"price: ", a.Price, proseRows)

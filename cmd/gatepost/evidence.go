@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"iter"
 
 	"gatepost"
 	"gatepost/correlate"
@@ -16,11 +17,9 @@ const evidenceLimit = 2000
 func (in *ingest) quote(ctx context.Context, result *correlate.Result) error {
 	var refs []gatepost.Ref
 	away := false
-	for e := range cited(result.Failures, result.Incidents, result.Outages) {
-		if e.Ref.Known() {
-			refs = append(refs, e.Ref)
-			away = away || in.files[e.Ref.Source] == nil
-		}
+	for ref := range cited(result.Failures, result.Incidents, result.Outages) {
+		refs = append(refs, ref)
+		away = away || in.files[ref.Source] == nil
 	}
 	texts, err := source.Lines(refs, func(id int) *source.File { return in.files[id] }, evidenceLimit)
 	if err != nil {
@@ -32,12 +31,12 @@ func (in *ingest) quote(ctx context.Context, result *correlate.Result) error {
 			return err
 		}
 	}
-	for e := range cited(result.Failures, result.Incidents, result.Outages) {
-		text, ok := texts[e.Ref]
+	for ref, line := range cited(result.Failures, result.Incidents, result.Outages) {
+		text, ok := texts[ref]
 		if !ok {
-			text = kept[e.Ref]
+			text = kept[ref]
 		}
-		e.Text = text
+		*line = text
 	}
 	return nil
 }
@@ -53,30 +52,42 @@ func (in *ingest) kept(ctx context.Context) (map[gatepost.Ref]string, error) {
 		return nil, err
 	}
 	texts := make(map[gatepost.Ref]string)
-	for e := range cited(failures, incidents, outages) {
-		if e.Text != "" {
-			texts[e.Ref] = e.Text
+	for ref, line := range cited(failures, incidents, outages) {
+		if *line != "" {
+			texts[ref] = *line
 		}
 	}
 	return texts, nil
 }
 
-// cited yields every piece of evidence, to be changed in place.
-func cited(failures []gatepost.Failure, groups ...[]gatepost.Incident) func(yield func(*gatepost.Evidence) bool) {
-	return func(yield func(*gatepost.Evidence) bool) {
-		for i := range failures {
-			for j := range failures[i].Verdict.Evidence {
-				if !yield(&failures[i].Verdict.Evidence[j]) {
-					return
+// cited yields every line that is cited, with the place of its text, to be changed there.
+func cited(failures []gatepost.Failure, groups ...[]gatepost.Incident) iter.Seq2[gatepost.Ref, *string] {
+	return func(yield func(gatepost.Ref, *string) bool) {
+		evidence := func(all []gatepost.Evidence) bool {
+			for i := range all {
+				if all[i].Ref.Known() && !yield(all[i].Ref, &all[i].Text) {
+					return false
 				}
+			}
+			return true
+		}
+		chain := func(steps []gatepost.Step) bool {
+			for i := range steps {
+				if steps[i].Ref.Known() && !yield(steps[i].Ref, &steps[i].Text) {
+					return false
+				}
+			}
+			return true
+		}
+		for i := range failures {
+			if !evidence(failures[i].Verdict.Evidence) {
+				return
 			}
 		}
 		for _, incidents := range groups {
 			for i := range incidents {
-				for j := range incidents[i].Evidence {
-					if !yield(&incidents[i].Evidence[j]) {
-						return
-					}
+				if !evidence(incidents[i].Evidence) || !chain(incidents[i].Chain) {
+					return
 				}
 			}
 		}
