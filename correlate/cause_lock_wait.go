@@ -82,9 +82,14 @@ func (s *scene) lockHypothesis(w *work, l lockSpan, share float64) Hypothesis {
 		return h
 	}
 	h.Via = fmt.Sprintf("it waited %s for the lock", seconds(l.to.Sub(l.from)))
-	h.Evidence = append(h.Evidence, cite(gatepost.For, l.wait.first, decisive, "lock", fmt.Sprintf("PostgreSQL: backend %d waited for a lock on %s inside this request", l.wait.backend, l.wait.object)))
+	weight, end := decisive, weak
+	if !s.covers("odoo", l.from) {
+		weight, end = fair, 0
+		h.Missing = append(h.Missing, "Odoo's log of that time: a scheduled action may have held the lock")
+	}
+	h.Evidence = append(h.Evidence, cite(gatepost.For, l.wait.first, weight, "lock", fmt.Sprintf("PostgreSQL: backend %d waited for a lock on %s inside this request", l.wait.backend, l.wait.object)))
 	if l.wait.acquired != nil {
-		h.Evidence = append(h.Evidence, cite(gatepost.For, l.wait.acquired, weak, "lock", fmt.Sprintf("the wait ended after %s", seconds(l.to.Sub(l.from)))))
+		h.Evidence = append(h.Evidence, cite(gatepost.For, l.wait.acquired, end, "lock", fmt.Sprintf("the wait ended after %s", seconds(l.to.Sub(l.from)))))
 	}
 	h.Root = gatepost.Step{Time: l.from, Says: "another session held a lock on " + l.wait.object, Ref: l.wait.first.Ref}
 	h.Key = fmt.Sprintf("lock/%d/%d", l.wait.backend, l.from)

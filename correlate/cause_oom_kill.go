@@ -2,6 +2,7 @@ package correlate
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,10 +27,7 @@ var _ = register(Cause{
 const oomBefore = 15 * time.Second
 
 func oomDown(s *scene, d *downtime) []Hypothesis {
-	from, to := d.from.Add(-oomBefore), d.from.Add(deathSlack)
-	if d.lost == nil && d.stop == nil && len(d.cases) > 0 {
-		to = max(to, d.cases[0].until.Add(deathSlack)) // a silent end lies between the last line and the first refusal
-	}
+	from, to := d.from.Add(-oomBefore), d.endsBy()
 	var hs []Hypothesis
 	for _, e := range s.within(gatepost.KernelOOM, from, to) {
 		hs = append(hs, oomKillDown(s, d, e))
@@ -76,6 +74,11 @@ func (s *scene) unseenKill(d *downtime) (Hypothesis, bool) {
 	return h, true
 }
 
+// killedAround reports whether the kernel killed anything that may be Odoo's when the service went.
+func (s *scene) killedAround(d *downtime) bool {
+	return slices.ContainsFunc(s.within(gatepost.KernelOOM, d.from.Add(-oomBefore), d.endsBy()), func(e *gatepost.Event) bool { return ofOdoo(e.Name) })
+}
+
 // oomResults are units that failed with the result oom-kill.
 func (s *scene) oomResults(from, to gatepost.Time) []*gatepost.Event {
 	var all []*gatepost.Event
@@ -106,9 +109,16 @@ func oomKillDown(s *scene, d *downtime, e *gatepost.Event) Hypothesis {
 	case p != nil && d.stop != nil:
 		h.Evidence = append(h.Evidence, cite(gatepost.For, e, decisive, "pid", "the killed process is Odoo's, and the service was stopped right after: systemd stops a unit in which a process was killed for memory (OOMPolicy=stop)"))
 	case p != nil:
-		h.Evidence = append(h.Evidence, cite(gatepost.For, e, strong+weak, "pid", "the killed process is one of Odoo's, and the whole service went with it"))
+		h.Evidence = append(h.Evidence, cite(gatepost.For, e, decisive+weak, "pid", "the killed process is one of Odoo's, and the whole service went with it"))
+	case ofOdoo(e.Name) && d.stop == nil && e.Time < d.from.Add(-deathSlack):
+		h.Veto = fmt.Sprintf("the kernel killed %s (pid %d) %s before the service went, and nothing joins the two", e.Name, e.PID, seconds(d.from.Sub(e.Time)))
+	case ofOdoo(e.Name) && d.stop == nil && d.server == nil:
+		h.Evidence = append(h.Evidence, cite(gatepost.For, e, fair, "time", "a process with Odoo's name was killed when the service went; no log of Odoo's says whether it was one"))
+		h.Missing = append(h.Missing, "Odoo's log of that time would tell whether the killed process was its own")
+	case ofOdoo(e.Name) && d.stop == nil && len(d.server.byPID[e.PID]) > 0:
+		h.Veto = fmt.Sprintf("pid %d of Odoo lived on", e.PID)
 	case ofOdoo(e.Name) && d.stop == nil:
-		h.Evidence = append(h.Evidence, cite(gatepost.For, e, strong, "time", "the killed process bears Odoo's name; its pid is of another name space, as in a container"))
+		h.Evidence = append(h.Evidence, cite(gatepost.For, e, strong, "time", "the killed process bears Odoo's name, and the service went at that moment; Odoo's log does not show its pid: it began before the log, or Odoo runs in a container"))
 	default:
 		h.Veto = fmt.Sprintf("the kernel killed %s (pid %d), which is no process of Odoo", e.Name, e.PID)
 	}

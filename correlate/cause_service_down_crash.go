@@ -56,8 +56,14 @@ func crashDown(s *scene, d *downtime) []Hypothesis {
 		h.Evidence = append(h.Evidence, absence(gatepost.For, weak, "nobody listened, and no log says why"))
 		h.Missing = append(h.Missing, "Odoo's log of that time", "the journal of the unit (journalctl -u odoo)")
 	}
-	if d.before != nil && s.kernelSeen(d.from) {
+	if d.before != nil && s.kernelSeen(d.from) && !s.killedAround(d) {
 		h.Evidence = append(h.Evidence, absence(gatepost.For, leak, "the kernel log reaches over that time and shows no kill of an Odoo process"))
+	}
+	for _, e := range s.within(gatepost.KernelOOM, d.from.Add(-deathSlack), d.endsBy()) {
+		if d.server != nil && d.server.known(e.PID, e.Time) != nil {
+			h.Evidence = append(h.Evidence, cite(gatepost.Against, e, -fair, "pid", "the kernel killed a process of Odoo's just then"))
+			break
+		}
 	}
 	if k := s.database.killedDuring(d); k != nil {
 		h.Evidence = append(h.Evidence, cite(gatepost.Against, k, -fair, "pid", "the kernel had killed PostgreSQL"))

@@ -60,8 +60,6 @@ func (s *scene) blame(c *Case) []Hypothesis {
 		h := s.ordinaryQueue(c, q, ordinary, share)
 		h.Cause = "workers_busy"
 		hs = append(hs, h)
-	} else {
-		hs = append(hs, s.reasons(&work{server: c.server, start: q.from, end: q.to, sql: gatepost.Unknown})...)
 	}
 	return hs
 }
@@ -127,9 +125,6 @@ func (s *scene) ordinaryQueue(c *Case, q *queue, ordinary time.Duration, share f
 		longest := slices.MaxFunc(q.holders, func(a, b holder) int { return int(a.overlap - b.overlap) })
 		h.Evidence = append(h.Evidence, gatepost.Evidence{Role: gatepost.For, Kind: gatepost.OdooRequest, Ref: longest.work.ref, Time: longest.work.end, Join: "queue", Weight: weak,
 			Says: fmt.Sprintf("%d requests held the workers meanwhile; this one, the longest, took %s", len(q.holders), seconds(longest.work.duration()))})
-	}
-	if occ := q.occupied(); q.workers > 0 && occ < 0.5 && len(q.holders) > 0 {
-		h.Evidence = append(h.Evidence, absence(gatepost.Against, -weak, fmt.Sprintf("the log shows the %d workers busy for only %.0f %% of the wait", q.workers, 100*occ)))
 	}
 	return h
 }

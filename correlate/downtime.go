@@ -208,6 +208,16 @@ func (s *scene) bareDowntimes() {
 	}
 }
 
+// endsBy is until when the end of the service may lie: a silent end is somewhere between the last
+// line and the first refusal.
+func (d *downtime) endsBy() gatepost.Time {
+	to := d.from
+	if d.lost == nil && d.stop == nil && len(d.cases) > 0 {
+		to = max(to, d.cases[0].until)
+	}
+	return to.Add(deathSlack)
+}
+
 // lastOf returns until when the downtime lasted as far as known.
 func (d *downtime) lastOf() gatepost.Time {
 	if d.to.Known() {

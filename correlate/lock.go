@@ -16,6 +16,7 @@ type cronRun struct {
 	from, to gatepost.Time // to is NoTime when its end is not in the log
 	start    *gatepost.Event
 	end      *gatepost.Event
+	older    bool // it began before the log does
 }
 
 // buildCrons pairs the starts and ends of scheduled actions by pid and name. A cron worker runs
@@ -42,9 +43,13 @@ func (s *scene) buildCrons() {
 				r = &cronRun{server: sv, name: e.Name, pid: e.PID, from: e.Time, to: gatepost.NoTime, start: e}
 				open[k] = r
 				s.crons = append(s.crons, r)
-			case r == nil && e.Kind == gatepost.OdooCronEnd && e.Duration > 0:
-				// Only the end is there, and it says how long the run took.
-				s.crons = append(s.crons, &cronRun{server: sv, name: e.Name, pid: e.PID, from: e.Time.Add(-e.Duration), to: e.Time, end: e})
+			case r == nil && e.Kind == gatepost.OdooCronEnd:
+				// Only the end is there: it says how long the run took, or the run is older than the log.
+				run := &cronRun{server: sv, name: e.Name, pid: e.PID, from: sv.first, to: e.Time, end: e, older: e.Duration <= 0}
+				if !run.older {
+					run.from = e.Time.Add(-e.Duration)
+				}
+				s.crons = append(s.crons, run)
 			}
 		}
 	}
@@ -78,7 +83,8 @@ type lockWait struct {
 	last     *gatepost.Event // still waiting, the last time
 	acquired *gatepost.Event
 	hold     *lockHold
-	taken    bool // given to a request
+	slack    time.Duration // how far off its ends may be: the stamps, and the way to the client
+	taken    bool          // given to a request
 }
 
 // lockHold is a lock in one hand while others wait: the root of a chain of waits.
@@ -89,7 +95,8 @@ type lockHold struct {
 	waits    []*lockWait
 	cron     *cronRun // the scheduled action that held it
 	work     *work    // the request that held it
-	chance   float64  // how often a cron run fits such a hold by accident
+	slack    time.Duration
+	chance   float64 // how often a cron run fits such a hold by accident
 }
 
 // lockSpan is the part of a lock wait that lies in a request's life.
@@ -103,15 +110,17 @@ type lockSpan struct {
 func (s *scene) buildLocks() {
 	open := make(map[int]*lockWait)
 	for _, e := range s.events(gatepost.PgLockWait, gatepost.PgLockAcquired) {
-		from := e.Time.Add(-max(0, e.Duration))
+		res := s.resolution(e.Ref.Source)
+		at := e.Time.Add(res / 2) // the middle of what the stamp leaves open
+		from := at.Add(-max(0, e.Duration))
 		w := open[e.PID]
 		if w == nil || w.from.Sub(from).Abs() > time.Second {
-			w = &lockWait{backend: e.PID, from: from, to: gatepost.NoTime, object: e.Name, db: e.DB, first: e}
+			w = &lockWait{backend: e.PID, from: from, to: gatepost.NoTime, object: e.Name, db: e.DB, first: e, slack: releaseSlack/2 + res/2}
 			open[e.PID] = w
 			s.locks = append(s.locks, w)
 		}
 		if e.Kind == gatepost.PgLockAcquired {
-			w.to, w.acquired = e.Time, e
+			w.to, w.acquired = at, e
 			delete(open, e.PID)
 			continue
 		}
@@ -140,7 +149,7 @@ func (s *scene) buildHolds() {
 			}
 		}
 		if h == nil {
-			h = &lockHold{backend: root, from: w.from, released: gatepost.NoTime}
+			h = &lockHold{backend: root, from: w.from, released: gatepost.NoTime, slack: w.slack}
 			holds[root] = append(holds[root], h)
 		}
 		w.hold = h
@@ -194,8 +203,8 @@ func (s *scene) findHolder(h *lockHold) {
 		return
 	}
 	for _, sv := range s.servers {
-		for w := range sv.works.between(h.from, h.released) {
-			if w.start.Known() && w.start <= h.from.Add(100*time.Millisecond) && w.end.Sub(h.released).Abs() <= releaseSlack/2 && !w.waitedFor(h) {
+		for w := range sv.works.between(h.from, h.released.Add(h.slack)) {
+			if w.start.Known() && w.start <= h.from.Add(h.slack) && w.end.Sub(h.released).Abs() <= h.slack && !w.waitedFor(h) {
 				h.work = w
 			}
 		}
@@ -205,7 +214,7 @@ func (s *scene) findHolder(h *lockHold) {
 // holds reports whether the run, moved by shift, spans the hold and ends with it. A hold that is
 // not seen to end only needs to lie in the run.
 func (r *cronRun) holds(h *lockHold, shift time.Duration) bool {
-	if r.from.Add(shift) > h.from.Add(releaseSlack/2) {
+	if !r.older && r.from.Add(shift) > h.from.Add(h.slack) {
 		return false
 	}
 	if !h.released.Known() {
@@ -218,14 +227,14 @@ func (r *cronRun) holds(h *lockHold, shift time.Duration) bool {
 		}
 		return !r.to.Known() || r.to.Add(shift) >= last
 	}
-	return r.to.Known() && r.to.Add(shift).Sub(h.released).Abs() <= releaseSlack
+	return r.to.Known() && r.to.Add(shift).Sub(h.released).Abs() <= 2*h.slack
 }
 
 // waitedFor reports whether the request was one of those that waited for the lock: it spans such a
 // wait that is as long as most of it.
 func (w *work) waitedFor(h *lockHold) bool {
 	return slices.ContainsFunc(h.waits, func(l *lockWait) bool {
-		return l.to.Known() && l.from >= w.start.Add(-releaseSlack/2) && l.to <= w.end.Add(releaseSlack/2) && overlap(l.from, l.to, w.start, w.end)*2 > w.duration()
+		return l.to.Known() && l.from >= w.start.Add(-l.slack) && l.to <= w.end.Add(l.slack) && overlap(l.from, l.to, w.start, w.end)*2 > w.duration()
 	})
 }
 
@@ -269,8 +278,8 @@ func (s *scene) assignLocks() {
 			}
 		}
 		for _, sv := range s.servers {
-			for w := range sv.works.between(l.from, to) {
-				if w.start.Known() && w.finished && l.from >= w.start.Add(-releaseSlack/2) && to <= w.end.Add(releaseSlack/2) {
+			for w := range sv.works.between(l.from, to.Add(l.slack)) {
+				if w.start.Known() && w.finished && l.from >= w.start.Add(-l.slack) && to <= w.end.Add(l.slack) {
 					fits = append(fits, fit{w: w, l: l, miss: l.from.Sub(w.start).Abs() + w.end.Sub(to).Abs()})
 				}
 			}

@@ -56,7 +56,7 @@ func (s *scene) patienceByDurations() time.Duration {
 func (s *scene) patienceByWork() time.Duration {
 	count := make(map[time.Duration]int)
 	for _, c := range s.cases {
-		if c.Phase != gatepost.PhaseHeaderTimeout || c.work == nil || !c.work.start.Known() || c.work.start >= c.Time {
+		if c.Phase != gatepost.PhaseHeaderTimeout || c.work == nil || !c.work.start.Known() || c.work.start >= c.Time || c.work.straightAfter() {
 			continue
 		}
 		// The true end lies in [Time, until): the limit is a whole second in that range.

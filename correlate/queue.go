@@ -39,15 +39,17 @@ func (s *scene) buildQueues() {
 		if c.work != nil && c.work.start.Known() {
 			to = min(to, c.work.start)
 		}
-		if !from.Known() {
-			// Without a start: it surely waited all the time if Odoo began it after nginx gave up.
-			if c.work == nil || !c.work.start.Known() || c.work.start < c.Time {
+		told := from.Known()
+		if !told {
+			// How long nginx waits is not known. It surely waited all the time for a worker if Odoo
+			// began it after nginx gave up, and likely if a worker took it straight after another.
+			if c.work == nil || !c.work.start.Known() || c.work.start < c.Time && !c.work.straightAfter() {
 				continue
 			}
-			from = c.Time.Add(-time.Second)
+			from = min(c.Time, c.work.start).Add(-time.Second)
 		}
 		slack := s.resolution(c.Ref.Source)
-		if c.work != nil && c.work.start.Known() && to.Sub(from) < queueEps+slack {
+		if told && c.work != nil && c.work.start.Known() && to.Sub(from) < queueEps+slack {
 			continue
 		}
 		q := &queue{from: from, to: max(to, from), workers: c.server.workersAt(from)}
@@ -77,13 +79,14 @@ func (c *Case) queueShare(s *scene) float64 {
 	}
 	from, to := s.waitOf(c)
 	if !from.Known() || to <= from {
-		if c.work != nil && c.work.start >= c.Time {
-			return 1
-		}
-		return 0
+		return 1 // see buildQueues
 	}
 	return float64(c.queue.length()) / float64(to.Sub(from))
 }
+
+// believable reports whether the workers were busy enough for a request to have queued. Where
+// they idled, the wait is an error of the clocks, or of the log.
+func (q *queue) believable() bool { return q.workers == 0 || q.occupied() >= 0.5 }
 
 // occupied is the share of the workers' time that is seen to be held during the wait.
 func (q *queue) occupied() float64 {

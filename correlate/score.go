@@ -55,7 +55,11 @@ func (s *scene) judge(c *Case) {
 	posterior := func(score int) float64 {
 		return math.Round(min(most, math.Pow(10, float64(score)/1000)/total)*1e4) / 1e4
 	}
-	v := gatepost.Verdict{Cause: gatepost.Undetermined, State: gatepost.Final, Confidence: posterior(leak)}
+	// Of an undetermined verdict, the confidence is what its likeliest cause would have had.
+	v := gatepost.Verdict{Cause: gatepost.Undetermined, State: gatepost.Final}
+	if len(hs) > 0 && hs[0].Veto == "" {
+		v.Confidence = posterior(hs[0].score)
+	}
 	first := 0
 	if len(hs) > 0 && hs[0].Veto == "" && hs[0].score > leak+margin && (len(hs) == 1 || hs[1].Veto != "" || hs[0].score > hs[1].score+margin/2) {
 		h := hs[0]
@@ -229,11 +233,11 @@ func (s *scene) reasons(w *work) []Hypothesis {
 // whyLate argues about a request that nginx waited for in vain: it was slow itself, or it waited
 // for a worker that others held; then theirs is the cause.
 func (s *scene) whyLate(c *Case) []Hypothesis {
-	if c.queueShare(s) >= 0.5 {
+	if c.queueShare(s) >= 0.5 && c.queue.believable() {
 		return s.blame(c)
 	}
 	w := c.work
-	if w == nil {
+	if w == nil || w.start.Known() && w.start > c.until {
 		from, until := s.waitOf(c)
 		w = &work{server: c.server, start: from, end: until, sql: gatepost.Unknown, c: c, locks: c.locks}
 	}

@@ -45,6 +45,7 @@ type process struct {
 	born      gatepost.Time // NoTime when it lived before the log began
 	bornEvent *gatepost.Event
 	last      gatepost.Time   // its last line
+	served    gatepost.Time   // the end of its last request, NoTime before the first
 	end       *gatepost.Event // the line that ends it in good order, or kills it; nil while alive or silent
 	died      gatepost.Time   // when it ended in its work, NoTime unless it did
 	initial   bool            // one of the workers that the master starts with
@@ -154,7 +155,17 @@ func (sv *server) build(events []*gatepost.Event) {
 		case gatepost.OdooStop:
 			sv.life(e.PID, e.Time).role = roleMaster
 		case gatepost.OdooWorkerExit, gatepost.OdooWorkerTimeout, gatepost.OdooWorkerError:
-			sv.life(e.PID, e.Time).end = e
+			p := sv.life(e.PID, e.Time)
+			p.end = e
+			if e.Name == "WorkerCron" {
+				p.does(roleCron)
+			}
+		case gatepost.OdooCronStart, gatepost.OdooCronEnd:
+			sv.life(e.PID, e.Time).does(roleCron)
+		case gatepost.OdooRequest:
+			if e.Name != "gevent" {
+				sv.life(e.PID, e.Time).does(roleHTTP)
+			}
 		}
 		if pid := cmp.Or(e.By, e.PID); pid != 0 {
 			sv.life(pid, e.Time).saw(e.Time)
@@ -175,7 +186,7 @@ func (sv *server) birth(pid int, e *gatepost.Event) *process {
 			return p
 		}
 	}
-	p := &process{pid: pid, role: roleChild, born: e.Time, bornEvent: e, last: e.Time, died: gatepost.NoTime}
+	p := &process{pid: pid, role: roleChild, born: e.Time, bornEvent: e, last: e.Time, died: gatepost.NoTime, served: gatepost.NoTime}
 	sv.byPID[pid] = append(sv.byPID[pid], p)
 	sv.processes = append(sv.processes, p)
 	return p
@@ -190,13 +201,20 @@ func (sv *server) life(pid int, t gatepost.Time) *process {
 			return p
 		}
 	}
-	p := &process{pid: pid, role: roleChild, born: gatepost.NoTime, last: t, died: gatepost.NoTime}
+	p := &process{pid: pid, role: roleChild, born: gatepost.NoTime, last: t, died: gatepost.NoTime, served: gatepost.NoTime}
 	sv.byPID[pid] = append([]*process{p}, all...)
 	sv.processes = append(sv.processes, p)
 	return p
 }
 
 func (p *process) saw(t gatepost.Time) { p.last = max(p.last, t) }
+
+// does notes what a process of unknown birth is for by what it does.
+func (p *process) does(r role) {
+	if p.role == roleChild {
+		p.role = r
+	}
+}
 
 // bornBefore reports whether the process had begun by t.
 func (p *process) bornBefore(t gatepost.Time) bool { return !p.born.Known() || p.born <= t }

@@ -39,7 +39,7 @@ const (
 	rareKey = 3
 	// skewLeast is from which difference on clocks are said to disagree. Less is within what the
 	// stamps of nginx, and the way of a request, leave open.
-	skewLeast = 3 * time.Second
+	skewLeast = 500 * time.Millisecond
 	// skewVotes is the least number of pairs that must agree.
 	skewVotes = 6
 )

@@ -27,6 +27,7 @@ type work struct {
 	c        *Case      // the failing request that it executed, nil for others
 	locks    []lockSpan // waits for locks that lie in it
 	retry    *gatepost.Event
+	idle     time.Duration // how long its worker had been free before, Unknown when it is not seen
 }
 
 func (w *work) duration() time.Duration {
@@ -41,6 +42,12 @@ func (w *work) span() (start, end gatepost.Time) { return w.began(), w.end }
 
 func (w *work) compare(o *work) int {
 	return cmp.Or(cmp.Compare(w.began(), o.began()), cmp.Compare(w.ref.Source, o.ref.Source), cmp.Compare(w.ref.Offset, o.ref.Offset), cmp.Compare(w.pid, o.pid))
+}
+
+// straightAfter reports whether its worker took the request straight after another: then it may have
+// waited in the queue, and began later than it came in.
+func (w *work) straightAfter() bool {
+	return w.idle != gatepost.Unknown && w.idle < 100*time.Millisecond
 }
 
 // conflicted reports whether the execution spent most of its time on the way to a conflict with
@@ -105,13 +112,18 @@ func (s *scene) buildWorks(ctx context.Context, h History) error {
 		if sv == nil {
 			continue
 		}
-		sv.life(int(r.PID), r.End).saw(r.End)
+		p := sv.life(int(r.PID), r.End)
+		p.saw(r.End)
+		p.does(roleHTTP)
 		if g := sv.generationAt(r.End); g != nil {
 			g.last = max(g.last, r.End)
 		}
-		w := work{server: sv, pid: int(r.PID), start: gatepost.NoTime, end: r.End, sql: r.SQL, queries: int(r.Queries), status: int(r.Status), route: r.Route, ref: r.Ref, finished: true}
+		w := work{server: sv, idle: gatepost.Unknown, pid: int(r.PID), start: gatepost.NoTime, end: r.End, sql: r.SQL, queries: int(r.Queries), status: int(r.Status), route: r.Route, ref: r.Ref, finished: true}
 		if r.Duration != gatepost.Unknown {
 			w.start = r.End.Add(-r.Duration)
+			if p.served.Known() {
+				w.idle = max(0, w.start.Sub(p.served))
+			}
 			k := s.routes[r.Route]
 			if k == nil {
 				k = new(sketch)
@@ -119,15 +131,16 @@ func (s *scene) buildWorks(ctx context.Context, h History) error {
 			}
 			k.add(r.Duration)
 		}
-		p := id(r.Key, r.Client)
-		_, maybe := wanted[p]
+		p.served = r.End
+		who := id(r.Key, r.Client)
+		_, maybe := wanted[who]
 		busy := w.start.Known() && spans.touches(w.start, w.end)
 		if !busy && !maybe {
 			continue
 		}
 		sv.works.add(&w)
 		if maybe {
-			executions[p] = append(executions[p], &w)
+			executions[who] = append(executions[who], &w)
 		}
 	}
 	for r, err := range h.Requests(ctx, gatepost.Query{Lanes: []gatepost.Lane{gatepost.LaneNginx}}) {

@@ -1,0 +1,240 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// folder is an incident's logs in memory, by file name. A transformation changes it in place.
+type folder map[string][]line
+
+// line is one line of a log, and which line of the recorded access log it was: a failure keeps its
+// identity wherever its line goes. Lines of other logs are 0 there.
+type line struct {
+	text   string
+	origin int
+}
+
+func readFolder(t *testing.T, in incident) folder {
+	t.Helper()
+	f := make(folder)
+	for _, name := range in.files {
+		for i, text := range fileLines(t, filepath.Join(in.dir, name)) {
+			l := line{text: text}
+			if name == "access.log" {
+				l.origin = i + 1
+			}
+			f[name] = append(f[name], l)
+		}
+	}
+	return f
+}
+
+func (f folder) clone() folder {
+	c := make(folder)
+	for name, lines := range f {
+		c[name] = slices.Clone(lines)
+	}
+	return c
+}
+
+func (f folder) equal(o folder) bool { return maps.EqualFunc(f, o, slices.Equal) }
+
+// write writes the folder; a name that ends in .gz asks for compression.
+func (f folder) write(t *testing.T, dir string) {
+	t.Helper()
+	for name, lines := range f {
+		var b bytes.Buffer
+		for _, l := range lines {
+			b.WriteString(l.text + "\n")
+		}
+		if strings.HasSuffix(name, ".gz") {
+			var packed bytes.Buffer
+			w := gzip.NewWriter(&packed)
+			_, err := w.Write(b.Bytes())
+			if err := errors.Join(err, w.Close()); err != nil {
+				t.Fatal(err)
+			}
+			b = packed
+		}
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.WriteFile(path, b.Bytes(), 0o644), os.Chtimes(path, clock(), clock())); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// verdicts runs the program on the folder and returns its verdicts by the recorded line.
+func (f folder) verdicts(t *testing.T) map[int]failure {
+	t.Helper()
+	dir := t.TempDir()
+	f.write(t, dir)
+	got := make(map[int]failure)
+	for _, v := range analyzed(t, dir).failures {
+		lines := f[filepath.Base(v.File)]
+		if v.Line > len(lines) || lines[v.Line-1].origin == 0 {
+			t.Errorf("%s:%d: is in the ledger but is no line of the access log", v.File, v.Line)
+			continue
+		}
+		got[lines[v.Line-1].origin] = v
+	}
+	return got
+}
+
+// logs are the names of all files but the configuration.
+func (f folder) logs() []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(f)), func(name string) bool { return strings.HasSuffix(name, ".conf") })
+}
+
+// edit replaces every line of a file that is there.
+func (f folder) edit(name string, change func(text string) string) {
+	for i := range f[name] {
+		f[name][i].text = change(f[name][i].text)
+	}
+}
+
+// stamp is one way of logs to write an instant.
+type stamp struct {
+	in     *regexp.Regexp // its first group is the stamp
+	layout string         // as of package time, "" for seconds as a decimal number
+}
+
+var (
+	stampCommon   = stamp{regexp.MustCompile(`\[(\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\]`), "02/Jan/2006:15:04:05 -0700"}
+	stampISO      = stamp{regexp.MustCompile(`"time_iso8601":"([^"]+)"`), "2006-01-02T15:04:05-07:00"}
+	stampEpoch    = stamp{regexp.MustCompile(`"msec":"(\d+\.\d{3})"`), ""}
+	stampError    = stamp{regexp.MustCompile(`^(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d)`), "2006/01/02 15:04:05"}
+	stampOdoo     = stamp{regexp.MustCompile(`^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3})`), "2006-01-02 15:04:05,000"}
+	stampWerkzeug = stamp{regexp.MustCompile(`\[(\d\d/[A-Z][a-z]{2}/\d{4} \d\d:\d\d:\d\d)\]`), "02/Jan/2006 15:04:05"}
+	stampPgMillis = stamp{regexp.MustCompile(`(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}) (?:UTC|[+-])`), "2006-01-02 15:04:05.000"}
+	stampPg       = stamp{regexp.MustCompile(`(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?:UTC|[+-])`), "2006-01-02 15:04:05"}
+	stampValue    = stamp{regexp.MustCompile(`'(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6})'`), "2006-01-02 15:04:05.000000"}
+	stampDmesgT   = stamp{regexp.MustCompile(`^\[([A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4})\]`), time.ANSIC}
+	stampBoot     = stamp{regexp.MustCompile(`^\[ *(\d+\.\d{6})\]`), ""}
+)
+
+// stamps are all stamps in the lines of a file, the one that dates the line most finely first.
+var stamps = map[string][]stamp{
+	"access.log":     {stampEpoch, stampCommon, stampISO},
+	"error.log":      {stampError},
+	"odoo.log":       {stampOdoo, stampWerkzeug, stampValue},
+	"postgresql.log": {stampPgMillis, stampPg, stampValue},
+	"dmesg-T.txt":    {stampDmesgT},
+	"dmesg.txt":      {stampBoot},
+}
+
+func (s stamp) parse(text string) (time.Time, error) {
+	if s.layout != "" {
+		return time.Parse(s.layout, text)
+	}
+	seconds, err := strconv.ParseFloat(text, 64)
+	return time.UnixMicro(int64(seconds*1e6 + 0.5)).UTC(), err
+}
+
+// format writes t as the stamp was that it takes the place of.
+func (s stamp) format(t time.Time, was string) string {
+	if s.layout != "" {
+		return t.Format(s.layout)
+	}
+	digits := len(was) - strings.IndexByte(was, '.') - 1
+	return strconv.FormatFloat(float64(t.UnixMicro())/1e6, 'f', digits, 64)
+}
+
+// shift moves every such stamp of a text. What only looks like a stamp stays as it is.
+func (s stamp) shift(text string, d time.Duration) string {
+	var b strings.Builder
+	end := 0
+	for _, m := range s.in.FindAllStringSubmatchIndex(text, -1) {
+		was := text[m[2]:m[3]]
+		t, err := s.parse(was)
+		if err != nil {
+			continue
+		}
+		b.WriteString(text[end:m[2]] + s.format(t.Add(d), was))
+		end = m[3]
+	}
+	return b.String() + text[end:]
+}
+
+// shift moves all stamps of a file.
+func (f folder) shift(name string, d time.Duration) {
+	for _, s := range stamps[name] {
+		f.edit(name, func(text string) string { return s.shift(text, d) })
+	}
+}
+
+// at returns when a line of a file was written; ok is false for the further lines of a record.
+// Stamps without an offset are read as UTC, those since boot as since 1970.
+func at(name, text string) (at time.Time, ok bool) {
+	for _, s := range stamps[name] {
+		if m := s.in.FindStringSubmatch(text); m != nil {
+			t, err := s.parse(m[1])
+			return t, err == nil
+		}
+	}
+	return time.Time{}, false
+}
+
+// starts reports whether a line is the first of a record.
+func starts(name, text string) bool {
+	if name == "postgresql.log" && pgContinues.MatchString(text) {
+		return false
+	}
+	if name == "odoo-stderr.log" {
+		return strings.HasPrefix(text, "Traceback ")
+	}
+	_, ok := at(name, text)
+	return ok && !strings.HasPrefix(text, "\t")
+}
+
+// pgContinues matches lines that PostgreSQL adds to the message before them.
+var pgContinues = regexp.MustCompile(`^\S+ \S+ \S+ \[\d+\]\S* .*?\b(DETAIL|HINT|CONTEXT|STATEMENT|QUERY):  `)
+
+// records cuts a file into whole records.
+func (f folder) records(name string) [][]line {
+	var all [][]line
+	for _, l := range f[name] {
+		if len(all) == 0 || starts(name, l.text) {
+			all = append(all, nil)
+		}
+		all[len(all)-1] = append(all[len(all)-1], l)
+	}
+	return all
+}
+
+// insert puts new lines where their time is, behind those of the same time.
+func (f folder) insert(name string, t time.Time, texts ...string) {
+	var added []line
+	for _, text := range texts {
+		added = append(added, line{text: text})
+	}
+	i := 0
+	for _, r := range f.records(name) {
+		if when, ok := at(name, r[0].text); ok && when.After(t) {
+			break
+		}
+		i += len(r)
+	}
+	f[name] = slices.Insert(f[name], i, added...)
+}
+
+// failing returns the recorded instants of the failures, in the order of the access log.
+func (f folder) failing() []time.Time {
+	var all []time.Time
+	for _, l := range f["access.log"] {
+		if t, ok := at("access.log", l.text); ok && failing.MatchString(l.text) {
+			all = append(all, t.UTC())
+		}
+	}
+	return all
+}

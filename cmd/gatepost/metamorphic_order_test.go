@@ -1,0 +1,129 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"time"
+)
+
+// Transformations of where and in which order lines lie.
+
+// shuffle puts records of one stamp in another order. The lines of one process of Odoo or
+// PostgreSQL keep theirs, because a process writes them one after the other, and so do those of
+// the kernel, whose reports are runs of lines.
+func shuffle(f folder, rnd *rand.Rand) {
+	writer := map[string]*regexp.Regexp{
+		"access.log":     nil,
+		"error.log":      nil,
+		"odoo.log":       regexp.MustCompile(`^\S+ \S+ (\d+) `),
+		"postgresql.log": regexp.MustCompile(`\[(\d+)\]`),
+	}
+	for _, name := range f.logs() {
+		process, ok := writer[name]
+		if !ok {
+			continue
+		}
+		var mixed []line
+		records := f.records(name)
+		for len(records) > 0 {
+			n := sameStamp(name, records)
+			mixed = append(mixed, interleave(records[:n], process, rnd)...)
+			records = records[n:]
+		}
+		f[name] = mixed
+	}
+}
+
+// sameStamp returns how many records at the head have one stamp.
+func sameStamp(name string, records [][]line) int {
+	first, _ := at(name, records[0][0].text)
+	n := slices.IndexFunc(records, func(r []line) bool {
+		t, _ := at(name, r[0].text)
+		return !t.Equal(first)
+	})
+	if n < 0 {
+		return len(records)
+	}
+	return n
+}
+
+// interleave mixes records; those of one process keep their order. Without a pattern that finds
+// the process every record is by another.
+func interleave(records [][]line, process *regexp.Regexp, rnd *rand.Rand) []line {
+	queues := make(map[string][][]line)
+	var turns []string
+	for i, r := range records {
+		by := fmt.Sprint("record ", i)
+		if process != nil {
+			by = process.FindString(r[0].text)
+		}
+		queues[by] = append(queues[by], r)
+		turns = append(turns, by)
+	}
+	rnd.Shuffle(len(turns), func(i, j int) { turns[i], turns[j] = turns[j], turns[i] })
+	var mixed []line
+	for _, by := range turns {
+		mixed = append(mixed, queues[by][0]...)
+		queues[by] = queues[by][1:]
+	}
+	return mixed
+}
+
+// rename gives the logs names that sort the other way round.
+func rename(f folder, _ *rand.Rand) {
+	names := f.logs()
+	for i, name := range names {
+		f[fmt.Sprintf("%d-%s", len(names)-i, name)] = f[name]
+		delete(f, name)
+	}
+}
+
+// rotate cuts every log in two where a record begins, and compresses the older half.
+func rotate(f folder, _ *rand.Rand) {
+	for _, name := range f.logs() {
+		records := f.records(name)
+		if len(records) < 2 {
+			continue
+		}
+		half := len(records) / 2
+		f[name+".1.gz"], f[name] = slices.Concat(records[:half]...), slices.Concat(records[half:]...)
+	}
+}
+
+// buffer writes the access log as two workers of nginx do that each gather lines before they
+// write them.
+func buffer(f folder, rnd *rand.Rand) {
+	var written []line
+	var workers [2][]line
+	for _, l := range f["access.log"] {
+		w := &workers[rnd.IntN(len(workers))]
+		if *w = append(*w, l); len(*w) >= 8+rnd.IntN(16) {
+			written = append(written, *w...)
+			*w = nil
+		}
+	}
+	f["access.log"] = slices.Concat(written, workers[0], workers[1])
+}
+
+func crlf(f folder, _ *rand.Rand) {
+	for name := range f {
+		f.edit(name, func(text string) string { return text + "\r" })
+	}
+}
+
+// shifted moves all stamps of the named logs.
+func shifted(d time.Duration, names ...string) func(folder, *rand.Rand) {
+	return func(f folder, _ *rand.Rand) {
+		for _, name := range names {
+			f.shift(name, d)
+		}
+	}
+}
+
+// behead takes the oldest quarter off Odoo's log.
+func behead(f folder, _ *rand.Rand) {
+	records := f.records("odoo.log")
+	f["odoo.log"] = slices.Concat(records[len(records)/4:]...)
+}

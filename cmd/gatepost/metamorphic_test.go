@@ -1,0 +1,102 @@
+package main
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"gatepost"
+)
+
+// transformation changes an incident's logs in a way that changes nothing of what happened: the
+// cause of every failing line must stay what it was. Its confidence may move.
+type transformation struct {
+	name, doc string
+	apply     func(f folder, rnd *rand.Rand)
+	// loses names what the logs tell no more. Verdicts may rest on it, so they are compared with the
+	// truth: undetermined is then no error, a wrong cause is.
+	loses string
+}
+
+const (
+	hour = time.Hour
+	day  = 24 * time.Hour
+)
+
+var transformations = []transformation{
+	{name: "shuffled", doc: "lines of equal stamps in another order", apply: shuffle},
+	{name: "renamed", doc: "the files are read in the opposite order", apply: rename},
+	{name: "error_log_in_India", doc: "nginx's error log in another zone", apply: shifted(5*hour+30*time.Minute, "error.log")},
+	{name: "error_log_in_Brazil", doc: "nginx's error log in another zone", apply: shifted(-3*hour, "error.log")},
+	{name: "kernel_log_in_Japan", doc: "dmesg -T on a machine in another zone", apply: shifted(9*hour, "dmesg-T.txt")},
+	{name: "other_boot", doc: "the machine booted at another time", apply: shifted(41*hour+1234567*time.Microsecond, "dmesg.txt")},
+	{name: "postgresql_in_India", doc: "log_timezone with a numeric name", apply: pgZone(5*hour+30*time.Minute, "+05:30")},
+	{name: "postgresql_in_Nepal", doc: "log_timezone with a numeric name", apply: pgZone(5*hour+45*time.Minute, "+0545")},
+	{name: "harmless_cron", doc: "a short scheduled action every minute, also when the trouble begins", apply: harmlessCron},
+	{name: "unrelated_oom", doc: "the kernel kills a batch job of another control group as the first and the last request fail", apply: unrelatedOOM},
+	{name: "unrelated_slow_statements", doc: "slow statements in another database whenever requests fail", apply: unrelatedStatements},
+	{name: "rotated", doc: "every log cut in two, the older half compressed", apply: rotate},
+	{name: "buffered", doc: "nginx writes access lines in blocks, as with buffer=", apply: buffer},
+	{name: "combined", doc: "access log in nginx's own format", apply: reformat(combinedFormat), loses: "durations and tries of requests"},
+	{name: "json", doc: "access log as JSON", apply: reformat(jsonFormat)},
+	{name: "other_prefix", doc: "another log_line_prefix, without milliseconds", apply: otherPrefix},
+	{name: "crlf", doc: "line ends of Windows", apply: crlf},
+	{name: "next_summer", doc: "everything 200 days later", apply: shifted(200*day, "access.log", "error.log", "odoo.log", "postgresql.log", "dmesg-T.txt")},
+	{name: "proxy_ahead", doc: "nginx on a host whose clock is three minutes ahead of Odoo's", apply: shifted(3*time.Minute, "access.log", "error.log")},
+	{name: "proxy_behind", doc: "nginx on a host whose clock is three seconds behind Odoo's", apply: shifted(-3*time.Second, "access.log", "error.log")},
+	{name: "proxy_a_little_behind", doc: "nginx's clock is a second and a half behind", apply: shifted(-1500*time.Millisecond, "access.log", "error.log")},
+	{name: "proxy_a_little_ahead", doc: "nginx's clock is 0.8 seconds ahead", apply: shifted(800*time.Millisecond, "access.log", "error.log")},
+	{name: "late_odoo_log", doc: "the first quarter of Odoo's log is gone with an older file", apply: behead, loses: "how Odoo was started"},
+}
+
+// TestMetamorphic holds that verdicts rest on what happened and not on how it was written down.
+func TestMetamorphic(t *testing.T) {
+	all := recorded(t)
+	folders, verdicts := make(map[string]folder), make(map[string]map[int]failure)
+	for _, in := range all {
+		folders[in.name] = readFolder(t, in)
+		verdicts[in.name] = folders[in.name].verdicts(t)
+	}
+	for i, x := range transformations {
+		t.Run(x.name, func(t *testing.T) {
+			changed := 0
+			for j, in := range all {
+				f := folders[in.name].clone()
+				x.apply(f, rand.New(rand.NewPCG(uint64(i), uint64(j))))
+				if f.equal(folders[in.name]) {
+					continue // such a log is not there
+				}
+				changed++
+				t.Run(in.name, func(t *testing.T) {
+					t.Parallel()
+					for _, m := range x.moved(in, verdicts[in.name], f.verdicts(t)) {
+						t.Error(m)
+					}
+				})
+			}
+			if changed == 0 {
+				t.Errorf("changes no incident: %s", x.doc)
+			}
+		})
+	}
+}
+
+// moved returns the verdicts that a transformation made others.
+func (x transformation) moved(in incident, before, after map[int]failure) []scored {
+	var all []scored
+	for line, truth := range in.truth {
+		got, ok := after[line]
+		if !ok {
+			got.Cause = "missing"
+		}
+		same := got.Cause == before[line].Cause
+		if x.loses != "" {
+			same = got.Cause == gatepost.Undetermined || truth.accepts(got.Cause)
+		}
+		if !same {
+			truth.Cause = before[line].Cause
+			all = append(all, scored{in.name, truth, got.Cause, got.Confidence})
+		}
+	}
+	return all
+}
