@@ -96,9 +96,6 @@ func (s *scene) joinErrors() {
 		open[k] = append(open[k], c)
 	}
 	for _, e := range s.byKind[gatepost.NginxError] {
-		if e.Phase == "" {
-			continue
-		}
 		candidates := open[who{e.Key, e.Client}]
 		if e.Key == 0 {
 			candidates = s.casesOf(e.Client) // nginx cut the line at 2048 bytes, in the path
@@ -108,6 +105,9 @@ func (s *scene) joinErrors() {
 		for _, c := range candidates[i:] {
 			if c.Time.Sub(e.Time) > triesBefore {
 				break
+			}
+			if e.Phase == "" && c.gateway() {
+				continue // a line that is not about the upstream cannot be why it failed there
 			}
 			first := c.Time.Add(-errorSlack)
 			if c.Start.Known() {
@@ -171,7 +171,7 @@ func phaseOf(c *Case) (gatepost.Phase, *gatepost.Event) {
 		best := slices.MaxFunc(c.errors, func(a, b *gatepost.Event) int {
 			return cmp.Or(phaseRank[a.Phase]-phaseRank[b.Phase], compareEvents(a, b))
 		})
-		return best.Phase, best
+		return cmp.Or(best.Phase, gatepost.PhaseUnknown), best
 	}
 	for _, a := range slices.Backward(c.event.Attempts) {
 		if p := phaseOfAttempt(a); p != gatepost.PhaseUnknown {
@@ -203,6 +203,9 @@ func phaseOfAttempt(a gatepost.Attempt) gatepost.Phase {
 	}
 	return gatepost.PhaseUnknown
 }
+
+// gateway reports whether the status says that nginx got nothing good from its upstream.
+func (c *Case) gateway() bool { return c.Status == 502 || c.Status == 504 }
 
 // timedOut reports whether nginx gave up waiting, as opposed to being turned away.
 func (c *Case) timedOut() bool {

@@ -24,10 +24,8 @@ func cronWork(s *scene, w *work) []Hypothesis {
 	if h, ok := s.cronByConflict(w); ok {
 		return []Hypothesis{h}
 	}
-	if w.server != nil && w.server.threaded {
-		if h, ok := s.cronInThread(w); ok {
-			return []Hypothesis{h}
-		}
+	if h, ok := s.cronInThread(w); ok {
+		return []Hypothesis{h}
 	}
 	return s.innocentCron(w)
 }
@@ -90,10 +88,7 @@ func (s *scene) cronByConflict(w *work) (Hypothesis, bool) {
 // cronInThread is the server without workers: a scheduled action shares one interpreter with the
 // requests.
 func (s *scene) cronInThread(w *work) (Hypothesis, bool) {
-	for _, r := range s.crons {
-		if r.server != w.server || !w.start.Known() || overlap(r.from, r.lastOf(), w.start, w.end)*5 < w.end.Sub(w.start)*4 {
-			continue
-		}
+	if r := s.cronBeside(w); r != nil {
 		p := s.chance(func(shift time.Duration) bool {
 			return slices.ContainsFunc(s.crons, func(r *cronRun) bool {
 				return overlap(r.from.Add(shift), r.lastOf().Add(shift), w.start, w.end)*5 >= w.end.Sub(w.start)*4
@@ -109,6 +104,20 @@ func (s *scene) cronInThread(w *work) (Hypothesis, bool) {
 		}, true
 	}
 	return Hypothesis{}, false
+}
+
+// cronBeside is the scheduled action that shared the interpreter with most of an execution, nil with
+// workers.
+func (s *scene) cronBeside(w *work) *cronRun {
+	if w.server == nil || !w.server.threaded || !w.start.Known() {
+		return nil
+	}
+	for _, r := range s.crons {
+		if r.server == w.server && overlap(r.from, r.lastOf(), w.start, w.end)*5 >= w.end.Sub(w.start)*4 {
+			return r
+		}
+	}
+	return nil
 }
 
 // innocentCron shows the runs that were merely there, and why that proves nothing.

@@ -55,7 +55,7 @@ func memoryWork(s *scene, w *work) []Hypothesis {
 	}
 	var hs []Hypothesis
 	for _, e := range s.within(gatepost.OdooMemoryError, w.start, w.end) {
-		if w.pid != 0 && e.PID != w.pid || w.finished {
+		if w.pid != 0 && e.PID != w.pid || w.finished && w.status < 500 {
 			continue
 		}
 		hs = append(hs, Hypothesis{

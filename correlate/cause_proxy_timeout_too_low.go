@@ -17,7 +17,7 @@ var _ = register(Cause{
 })
 
 func patienceWork(s *scene, w *work) []Hypothesis {
-	if w.c == nil && !s.longerThanPatience(w) {
+	if w.c == nil && !s.longerThanPatience(w) || w.c != nil && !w.c.timedOut() {
 		return nil
 	}
 	h := Hypothesis{Instance: "nginx gave up too early", Key: "patience"}
@@ -58,6 +58,9 @@ func patienceWork(s *scene, w *work) []Hypothesis {
 	h.Evidence = append(h.Evidence, s.ownLine(w, strong+weak, fmt.Sprintf("Odoo finished it with %d after %s, when nginx had given up", w.status, seconds(w.duration()))))
 	if w.sql != gatepost.Unknown {
 		h.Evidence = append(h.Evidence, s.ownLine(w, weak, fmt.Sprintf("%s of that were SQL, and no lock is logged in its time", seconds(w.sql))))
+	}
+	if r := s.cronBeside(w); r != nil {
+		h.Evidence = append(h.Evidence, cite(gatepost.Against, r.event(), -strong, "time", "a scheduled action ran in the same process all the while"))
 	}
 	if x := s.excess(w); x >= farAbove {
 		h.Evidence = append(h.Evidence, gatepost.Evidence{Role: gatepost.Against, Kind: gatepost.OdooRequest, Ref: w.ref, Time: w.end, Join: "request",

@@ -39,8 +39,11 @@ func dbDownDown(s *scene, d *downtime) []Hypothesis {
 		if down.ready != nil {
 			h.Evidence = append(h.Evidence, cite(gatepost.For, down.ready, 0, "time", "PostgreSQL took connections again"))
 		}
-		if down.disk != nil || down.killed != nil {
-			h.Evidence = append(h.Evidence, absence(gatepost.Against, -fair, "PostgreSQL itself was taken down by something else"))
+		switch {
+		case down.disk != nil:
+			h.Veto = "PostgreSQL itself gave up for want of space"
+		case down.killed != nil:
+			h.Veto = "the kernel had killed a process of PostgreSQL's"
 		}
 	}
 	if lost := s.lostDatabase(d); lost != nil && len(h.Evidence) > 0 {

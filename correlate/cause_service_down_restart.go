@@ -62,6 +62,10 @@ func restartDown(s *scene, d *downtime) []Hypothesis {
 		h.Evidence = append(h.Evidence, cite(gatepost.Against, f, -strong, "process", fmt.Sprintf("the start at %s failed: from then on it was down because it could not start", clockTime(f.Time))))
 		return []Hypothesis{h}
 	}
+	if exits := s.failedExits(d); len(exits) > 0 {
+		h.Evidence = append(h.Evidence, cite(gatepost.Against, exits[0], -strong, "unit", "a start after the stop failed: from then on it was down because it could not start"))
+		return []Hypothesis{h}
+	}
 	if d.after == nil {
 		h.Evidence = append(h.Evidence, absence(gatepost.Against, -weak, "it was not started again as far as the log goes"))
 		return []Hypothesis{h}

@@ -2,6 +2,7 @@ package correlate
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,10 +52,9 @@ func startupDown(s *scene, d *downtime) []Hypothesis {
 		h.Evidence = append(h.Evidence, cite(gatepost.For, e, w, "silence", "Odoo's standard error says why it did not start: "+short(e.Name)))
 		h.Root = gatepost.Step{Time: max(d.from, e.Time), Says: "Odoo could not start: " + short(e.Name), Ref: e.Ref}
 	}
-	for i, e := range s.within(gatepost.UnitExit, d.from.Add(deathSlack), d.lastOf()) {
-		if i == 0 && ofOdoo(e.Name) && e.Path == "exited" && e.Status != 0 {
-			h.Evidence = append(h.Evidence, cite(gatepost.For, e, strong, "unit", fmt.Sprintf("systemd saw the start fail with status %d", e.Status)))
-		}
+	if exits := s.failedExits(d); len(exits) > 0 {
+		h.Evidence = append(h.Evidence, cite(gatepost.For, exits[0], strong+weak, "unit", fmt.Sprintf("systemd saw the start fail with status %d", exits[0].Status)))
+		h.Root = gatepost.Step{Time: exits[0].Time, Says: "a start of Odoo failed", Ref: exits[0].Ref}
 	}
 	if restarts := s.within(gatepost.UnitRestart, d.from.Add(deathSlack), d.lastOf()); len(restarts) > 0 && ofOdoo(restarts[0].Name) && len(h.Evidence) > 0 {
 		h.Evidence = append(h.Evidence, cite(gatepost.For, restarts[len(restarts)-1], weak, "unit", fmt.Sprintf("systemd tried again %d times", len(restarts))))
@@ -64,6 +64,9 @@ func startupDown(s *scene, d *downtime) []Hypothesis {
 			cite(gatepost.For, d.after.start, strong+weak, "silence", fmt.Sprintf("after the stop not a line for %s: a start that fails before Odoo can log leaves just that", seconds(d.silence))),
 			silenceAgainst(d.silence))
 		h.Missing = append(h.Missing, "Odoo's standard error of that time (journalctl -u odoo): it names what was missing")
+		if starts := s.unitStarts(d); len(starts) == 1 {
+			h.Veto = fmt.Sprintf("systemd started it only once, at %s, and it came up", clockTime(starts[0].Time))
+		}
 		h.Root = gatepost.Step{Time: d.stop.Time, Says: "Odoo was stopped and did not come back for a long time", Ref: d.stop.Ref}
 	}
 	if len(h.Evidence) == 0 {
@@ -74,6 +77,18 @@ func startupDown(s *scene, d *downtime) []Hypothesis {
 	}
 	h.Instance = "Odoo did not start from " + clockTime(h.Root.Time)
 	return []Hypothesis{h}
+}
+
+// unitStarts are the starts of Odoo's unit that systemd tells of in a downtime.
+func (s *scene) unitStarts(d *downtime) []*gatepost.Event {
+	return slices.DeleteFunc(slices.Clone(s.within(gatepost.UnitStarted, d.from, d.lastOf().Add(downSlack))), func(e *gatepost.Event) bool { return !ofOdoo(e.Name) })
+}
+
+// failedExits are the ends of Odoo's main process in a downtime that were no success.
+func (s *scene) failedExits(d *downtime) []*gatepost.Event {
+	return slices.DeleteFunc(slices.Clone(s.within(gatepost.UnitExit, d.from.Add(deathSlack), d.lastOf())), func(e *gatepost.Event) bool {
+		return !ofOdoo(e.Name) || e.Path != "exited" || e.Status == 0
+	})
 }
 
 // silenceAgainst weighs the length of the silence against a restart that took its time.

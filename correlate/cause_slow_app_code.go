@@ -23,18 +23,18 @@ const (
 	manyTimes = 4
 )
 
-// excess says how far an execution is out of the ordinary: its duration over the 95th percentile
-// of its route, 0 when too few are known to tell.
+// excess says how far an execution is out of the ordinary: its duration over the median of its
+// route, 0 when too few others are known to tell.
 func (s *scene) excess(w *work) float64 {
 	k := s.routes[w.route]
-	if k == nil || k.total < 20 {
+	if k == nil || k.total < 6 {
 		return 0
 	}
-	return float64(w.duration()) / float64(max(k.quantile(0.95), time.Millisecond))
+	return float64(w.duration()) / float64(max(k.quantile(0.5), 50*time.Millisecond))
 }
 
 func codeWork(s *scene, w *work) []Hypothesis {
-	if !w.start.Known() {
+	if !w.start.Known() || w.c != nil && !w.c.timedOut() {
 		return nil
 	}
 	h := Hypothesis{
@@ -61,6 +61,9 @@ func codeWork(s *scene, w *work) []Hypothesis {
 	h.Evidence = append(h.Evidence, s.ownLine(w, leak, fmt.Sprintf("Odoo took %s, %s of it outside SQL", seconds(w.duration()), seconds(w.duration()-max(0, w.sql)))))
 	if w.chatty() {
 		h.Evidence = append(h.Evidence, s.ownLine(w, fair, fmt.Sprintf("%d small statements in one request: the code asks row by row", w.queries)))
+	}
+	if r := s.cronBeside(w); r != nil {
+		h.Evidence = append(h.Evidence, cite(gatepost.Against, r.event(), -strong, "time", "a scheduled action ran in the same process all the while"))
 	}
 	if x := s.excess(w); x >= farAbove {
 		h.Evidence = append(h.Evidence, s.ownLine(w, fair, fmt.Sprintf("that is %.0f times what this route usually takes", x)))

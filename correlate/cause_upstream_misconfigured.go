@@ -31,7 +31,7 @@ func misconfiguredCase(s *scene, c *Case) []Hypothesis {
 	case gatepost.PhaseRefused:
 		sv := c.server
 		p := port(c.decisive.Upstream)
-		if sv == nil || p == "" || len(sv.httpPorts) == 0 || sv.httpPorts[p] || sv.geventPorts[p] || c.gevent {
+		if sv == nil || sv.mayListenOn(p) || c.gevent {
 			return nil
 		}
 		h.Evidence = append(h.Evidence, cite(gatepost.For, c.decisive, strong, "port", fmt.Sprintf("nothing of Odoo ever listened on port %s in this log", p)))

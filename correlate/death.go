@@ -341,10 +341,15 @@ func (s *scene) matchGhosts() {
 					continue
 				}
 				from, _ := s.waitOf(c)
-				if !from.Known() || from.Sub(d.at.Add(-d.limit)).Abs() > beat+errorSlack || c.Time > d.at.Add(deathSlack) {
+				switch {
+				case c.Time > d.at.Add(deathSlack):
 					continue
-				}
-				if best == nil || from.Sub(w.start).Abs() < best.ghostGap(s, w) {
+				case !from.Known(): // it gave up between the request's start and its worker's end
+					if best == nil {
+						best = c
+					}
+				case from.Sub(d.at.Add(-d.limit)).Abs() > beat+errorSlack:
+				case best == nil || best.ghostGap(s, w) > from.Sub(w.start).Abs():
 					best = c
 				}
 			}
@@ -360,6 +365,9 @@ func (s *scene) matchGhosts() {
 
 func (c *Case) ghostGap(s *scene, w *work) time.Duration {
 	from, _ := s.waitOf(c)
+	if !from.Known() {
+		return horizon
+	}
 	return from.Sub(w.start).Abs()
 }
 

@@ -53,11 +53,11 @@ func (s *scene) buildDowntimes() {
 		}
 	}
 	for _, c := range s.cases {
-		if c.server == nil || c.timedOut() && c.Phase != gatepost.PhaseConnectTimeout {
+		if c.server == nil {
 			continue
 		}
 		for _, d := range c.server.downtimes {
-			if d.holds(c) && (c.turnedAway() || d.cutsOff(c)) {
+			if d.holds(c) && (c.turnedAway() || d.cutsOff(c) || c.Phase == gatepost.PhaseConnectTimeout) || d.madeWait(s, c) {
 				c.down = d
 				d.cases = append(d.cases, c)
 				break
@@ -94,7 +94,7 @@ func (s *scene) downtimeAfter(sv *server, g, next *generation) *downtime {
 		return d
 	}
 	for _, c := range s.cases {
-		if c.server == sv && !c.gevent && c.Phase == gatepost.PhaseRefused && c.Time > g.last.Add(downSlack) {
+		if c.server == sv && !c.gevent && c.Phase == gatepost.PhaseRefused && c.Time > g.last.Add(downSlack) && sv.mayListenOn(port(c.Upstream)) {
 			return d
 		}
 	}
@@ -118,6 +118,9 @@ func (s *scene) downtimeBefore(sv *server) *downtime {
 	if !from.Known() {
 		return nil
 	}
+	if starts := s.within(gatepost.OdooStart, sv.first, g.listening.Time); len(starts) > 0 && sv.sources[starts[0].Ref.Source] {
+		from = min(from, starts[0].Time) // a start that failed before the first refusal is part of it
+	}
 	return &downtime{server: sv, from: from, to: g.listening.Time, after: g}
 }
 
@@ -138,6 +141,21 @@ func (d *downtime) holds(c *Case) bool {
 		to = to.Add(failTimeout)
 	}
 	return c.Time <= to.Add(downSlack)
+}
+
+// madeWait reports whether a request came in when the port was open again and nobody served yet:
+// the master loads the registry before it starts workers, and the kernel queues connections.
+func (d *downtime) madeWait(s *scene, c *Case) bool {
+	if c.Phase != gatepost.PhaseHeaderTimeout || d.after == nil || c.gevent {
+		return false
+	}
+	ready := d.after.listening.Time
+	if d.after.loaded != nil {
+		ready = max(ready, d.after.loaded.Time)
+	}
+	from, _ := s.waitOf(c)
+	return from.Known() && from >= d.from.Add(-downSlack) && from < ready && ready.Sub(d.after.listening.Time) > time.Second &&
+		(c.work == nil || c.work.start.Known() && c.work.start >= ready.Add(-downSlack))
 }
 
 // noLive reports whether nginx had set all servers of the group aside on one of the tries.
@@ -182,8 +200,18 @@ func (d *downtime) findFailedStarts(s *scene) {
 				}
 			}
 		}
+		if len(f.errors) == 0 && s.did(gatepost.OdooUpgrade, e, to) {
+			continue // a run that upgrades modules and ends by itself
+		}
 		d.failed = append(d.failed, f)
 	}
+}
+
+// did reports whether the process of a start logged an event of that kind up to a time.
+func (s *scene) did(k gatepost.Kind, start *gatepost.Event, to gatepost.Time) bool {
+	return slices.ContainsFunc(s.within(k, start.Time, to), func(e *gatepost.Event) bool {
+		return e.PID == start.PID && e.Ref.Source == start.Ref.Source
+	})
 }
 
 // bareDowntimes groups the refusals that no Odoo log explains: with their own bounds only.

@@ -163,6 +163,8 @@ func (s *scene) argue(c *Case) []Hypothesis {
 		hs = s.inherited(c)
 	case c.timedOut():
 		hs = s.whyLate(c)
+	case c.work != nil:
+		hs = s.reasons(c.work)
 	}
 	hs = slices.Clone(hs)
 	for _, cause := range causes {

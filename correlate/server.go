@@ -178,6 +178,11 @@ func (sv *server) build(events []*gatepost.Event) {
 	sv.markInitial()
 }
 
+// mayListenOn reports whether the server listens on a port, as far as its log tells.
+func (sv *server) mayListenOn(p string) bool {
+	return p == "" || len(sv.httpPorts) == 0 || sv.httpPorts[p] || sv.geventPorts[p]
+}
+
 // birth begins a new life of a pid; a start block of the same process only moments ago goes on.
 func (sv *server) birth(pid int, e *gatepost.Event) *process {
 	if all := sv.byPID[pid]; len(all) > 0 {

@@ -95,7 +95,7 @@ func (s *scene) buildWorks(ctx context.Context, h History) error {
 		return pair{key, client}
 	}
 	for _, c := range s.cases {
-		if !c.timedOut() || c.gevent {
+		if !c.timedOut() && c.gateway() || c.gevent {
 			continue
 		}
 		p := id(c.key, gatepost.HashOf(c.Client))
@@ -211,7 +211,8 @@ func (s *scene) clientsTell(ctx context.Context, h History) (bool, error) {
 // up, first come first served, and cannot have ended before nginx gave up.
 func match(list []*contender, works []*work) {
 	taken := make(map[*work]bool)
-	answered := slices.DeleteFunc(slices.Clone(list), func(k *contender) bool { return k.c != nil || k.status == 499 })
+	gaveUp := func(k *contender) bool { return k.c != nil && k.c.timedOut() || k.status == 499 }
+	answered := slices.DeleteFunc(slices.Clone(list), gaveUp)
 	for _, k := range answered {
 		var best *work
 		for _, w := range works {
@@ -225,9 +226,12 @@ func match(list []*contender, works []*work) {
 		}
 		if best != nil {
 			taken[best] = true
+			if k.c != nil {
+				k.c.work, best.c = best, k.c
+			}
 		}
 	}
-	left := slices.DeleteFunc(slices.Clone(list), func(k *contender) bool { return k.c == nil && k.status != 499 })
+	left := slices.DeleteFunc(slices.Clone(list), func(k *contender) bool { return !gaveUp(k) })
 	slices.SortStableFunc(left, func(a, b *contender) int { return int(a.end - b.end) })
 	slices.SortStableFunc(works, func(a, b *work) int {
 		return int(sign(a.began() < b.began()))
