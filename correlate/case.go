@@ -173,10 +173,14 @@ func phaseOf(c *Case) (gatepost.Phase, *gatepost.Event) {
 		})
 		return cmp.Or(best.Phase, gatepost.PhaseUnknown), best
 	}
-	for _, a := range slices.Backward(c.event.Attempts) {
-		if p := phaseOfAttempt(a); p != gatepost.PhaseUnknown {
-			return p, nil
+	best := gatepost.PhaseUnknown
+	for _, a := range c.event.Attempts {
+		if p := phaseOfAttempt(a); phaseRank[p] >= phaseRank[best] && p != gatepost.PhaseUnknown {
+			best = p
 		}
+	}
+	if best != gatepost.PhaseUnknown {
+		return best, nil
 	}
 	if c.Status == 504 {
 		return gatepost.PhaseHeaderTimeout, nil // by far the usual 504 where nothing says otherwise

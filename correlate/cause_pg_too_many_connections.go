@@ -35,7 +35,7 @@ func tooManyDown(s *scene, d *downtime) []Hypothesis {
 		h.Root = gatepost.Step{Time: all[0].Time, Says: "PostgreSQL had reached its connection limit", Ref: all[0].Ref}
 	}
 	for _, e := range s.tracebacks(d) {
-		if contains(e.Name, "connection slots", "too many clients", "too many connections") {
+		if slotsTrouble(e.Name) {
 			h.Evidence = append(h.Evidence, cite(gatepost.For, e, strong, "process", "Odoo's standard error: "+short(e.Name)))
 			break
 		}
@@ -44,6 +44,11 @@ func tooManyDown(s *scene, d *downtime) []Hypothesis {
 		return nil
 	}
 	return []Hypothesis{h}
+}
+
+// slotsTrouble reports whether the last line of a traceback is about the connection limit.
+func slotsTrouble(line string) bool {
+	return contains(line, "connection slots", "too many clients", "too many connections")
 }
 
 func tooManyWork(s *scene, w *work) []Hypothesis {

@@ -50,6 +50,9 @@ func dbDownDown(s *scene, d *downtime) []Hypothesis {
 		h.Evidence = append(h.Evidence, cite(gatepost.For, lost, weak, "time", "the running Odoo lost its database before"))
 	}
 	for i, e := range s.tracebacks(d) {
+		if slotsTrouble(e.Name) {
+			h.Veto = "PostgreSQL was there and said that its connections were used up"
+		}
 		if databaseTrouble(e.Name) {
 			w := 0
 			if i == 0 {

@@ -34,12 +34,8 @@ func limitDeath(s *scene, d *death) []Hypothesis {
 		Root:     gatepost.Step{Time: d.at, Says: fmt.Sprintf("%s %d reached %s", d.role, d.pid(), option), Ref: d.event.Ref},
 		Evidence: []gatepost.Evidence{cite(gatepost.For, d.event, decisive, "time", fmt.Sprintf("the worker was ended by %s just when nginx saw the connection close", option))},
 	}
-	if c := d.c; c != nil && c.Start.Known() && d.how == byTimeLimit && d.limit > 0 {
-		if age := d.at.Sub(c.Start); (age - d.limit).Abs() <= beat+errorSlack {
-			h.Evidence = append(h.Evidence, cite(gatepost.For, c.event, weak, "time", fmt.Sprintf("the request was %s old, which fits the limit of %s", seconds(age), seconds(d.limit))))
-		} else {
-			h.Evidence = append(h.Evidence, cite(gatepost.Against, c.event, -fair, "time", fmt.Sprintf("the request was %s old, which does not fit a limit of %s", seconds(age), seconds(d.limit))))
-		}
+	if c := d.c; c != nil && c.Start.Known() && d.how == byTimeLimit {
+		h.Evidence = append(h.Evidence, cite(gatepost.For, c.event, weak, "time", fmt.Sprintf("the request was %s old, which fits the limit of %s", seconds(d.at.Sub(c.Start)), seconds(d.limit))))
 	}
 	if p := d.process; p != nil && d.successor != nil {
 		h.Evidence = append(h.Evidence, cite(gatepost.For, d.successor, 0, "process", "a new worker takes its place"))

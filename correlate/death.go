@@ -282,7 +282,7 @@ func (s *scene) pairDeaths() {
 			continue
 		}
 		for _, d := range c.server.deathsIn(c.Time.Add(-geventReturn), c.until.Add(deathSlack)) {
-			if (d.role == roleGevent) != c.gevent || d.role == roleCron {
+			if (d.role == roleGevent) != c.gevent || d.role == roleCron || !d.fitsAge(c) {
 				continue
 			}
 			dist := max(0, c.Time.Sub(d.at), d.at.Sub(c.until))
@@ -307,6 +307,15 @@ func (s *scene) pairDeaths() {
 	}
 }
 
+// fitsAge reports whether the request can have been the one that a time limit ended: it was as old
+// as the limit, give or take a beat of the master.
+func (d *death) fitsAge(c *Case) bool {
+	if d.how != byTimeLimit || d.limit <= 0 || !c.Start.Known() {
+		return true
+	}
+	return (d.at.Sub(c.Start) - d.limit).Abs() <= beat+errorSlack
+}
+
 // deathsIn are the deaths between two times.
 func (sv *server) deathsIn(from, to gatepost.Time) []*death {
 	i := sort.Search(len(sv.deaths), func(i int) bool { return sv.deaths[i].at >= from })
@@ -329,7 +338,7 @@ func (s *scene) matchGhosts() {
 			if d.role != roleHTTP || d.c != nil || d.limit <= 0 {
 				continue
 			}
-			w := &work{server: sv, pid: d.pid(), start: d.at.Add(-d.limit), end: d.at, sql: gatepost.Unknown, death: d}
+			w := &work{server: sv, pid: d.pid(), start: d.at.Add(-d.limit), end: d.at, sql: gatepost.Unknown, idle: gatepost.Unknown, death: d}
 			if p := d.process; p != nil && d.how == byTimeLimit {
 				w.start = max(w.start, lastWorkEnd(sv, p, d.at))
 			}

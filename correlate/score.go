@@ -241,7 +241,7 @@ func (s *scene) whyLate(c *Case) []Hypothesis {
 	w := c.work
 	if w == nil || w.start.Known() && w.start > c.until {
 		from, until := s.waitOf(c)
-		w = &work{server: c.server, start: from, end: until, sql: gatepost.Unknown, c: c, locks: c.locks}
+		w = &work{server: c.server, start: from, end: until, sql: gatepost.Unknown, idle: gatepost.Unknown, c: c, locks: c.locks}
 	}
 	return s.reasons(w)
 }

@@ -61,6 +61,9 @@ type generation struct {
 	stop      *gatepost.Event // order to stop
 	lost      *gatepost.Event // a child notices that the master is gone
 	last      gatepost.Time   // last line of any of its processes
+	// barren: it said that its port was open, and nothing after that. Odoo says so before it binds,
+	// so a start that finds the port in use looks like this.
+	barren bool
 }
 
 // start is a start that did not get to serve.
@@ -229,7 +232,7 @@ func (p *process) bornBefore(t gatepost.Time) bool { return !p.born.Known() || p
 func (sv *server) buildGenerations(events []*gatepost.Event) {
 	var g *generation
 	next := func() {
-		if g != nil {
+		if g != nil && !g.barren {
 			sv.generations = append(sv.generations, g)
 		}
 		g = nil
@@ -245,7 +248,7 @@ func (sv *server) buildGenerations(events []*gatepost.Event) {
 				break // the port was taken, it tries again
 			}
 			next()
-			g = &generation{master: e.PID, listening: e, start: starts[e.PID], last: e.Time}
+			g = &generation{master: e.PID, listening: e, start: starts[e.PID], last: e.Time, barren: true}
 		}
 		if g == nil {
 			if e.Kind == gatepost.OdooStop || e.Kind == gatepost.OdooRequest || e.Kind == gatepost.OdooWorkerAlive || e.Kind == gatepost.OdooWorkerExit || e.Kind == gatepost.OdooParentChanged || e.Kind == gatepost.OdooCronStart || e.Kind == gatepost.OdooCronEnd {
@@ -253,6 +256,9 @@ func (sv *server) buildGenerations(events []*gatepost.Event) {
 			} else {
 				continue
 			}
+		}
+		if e.Kind != gatepost.OdooListening && e.Kind != gatepost.OdooError && e.Kind != gatepost.OdooLoadError {
+			g.barren = false
 		}
 		switch e.Kind {
 		case gatepost.OdooLoaded:
