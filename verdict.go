@@ -88,6 +88,7 @@ type Incident struct {
 	Rivals     []Rival
 	Missing    []string
 	Fix        []Advice
+	Film       *Film // nil where workers have no part in it
 }
 
 // Step is one link of an incident's chain.

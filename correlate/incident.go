@@ -193,6 +193,7 @@ func (s *scene) incident(id string, g *group) gatepost.Incident {
 	in.Rivals = g.rivals()
 	in.Chain = s.chain(g, in)
 	in.Fix = cause.Fix(s, g)
+	in.Film = s.film(g)
 	return in
 }
 

@@ -36,6 +36,7 @@ func Explain(w io.Writer, m *gatepost.Model, f *gatepost.Failure, o Options) err
 		p.para("", t.clock.span(in.From, in.To)+": "+sentence(t.headline(in)), proseRows)
 		p.para("", t.toll(in), proseRows)
 		left := maxCited
+		p.film(t, in, f)
 		p.chain(t, in.Chain, &left)
 		p.fix(in.Fix)
 	}

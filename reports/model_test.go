@@ -93,6 +93,7 @@ func frame() *gatepost.Model {
 func nightModel() *gatepost.Model {
 	m := frame()
 	m.Incidents = []gatepost.Incident{cronIncident(), undecidedIncident(), memoryIncident(), reportIncident()}
+	m.Incidents[0].Film = cronFilm()
 	m.Outages = []gatepost.Incident{databaseOutage()}
 	m.Failures = append(m.Failures, cronFailures(26)...)
 	m.Failures = append(m.Failures, failure(27, 502, clockOn(22, "04:30:00"), "GET", "/web/login", "10.20.4.4", gatepost.Verdict{
@@ -395,4 +396,16 @@ func citeChains(m *gatepost.Model) *gatepost.Model {
 		}
 	}
 	return m
+}
+
+// cronFilm has a worker that waits for the lock, one that works, one that is killed, and one in its
+// place.
+func cronFilm() *gatepost.Film {
+	at := func(s string) gatepost.Time { return clockOn(22, s) }
+	return &gatepost.Film{From: at("01:10:00"), To: at("01:18:00"), Rows: []gatepost.FilmRow{
+		{PID: 29540, From: at("01:10:00"), To: at("01:18:00"), Busy: []gatepost.FilmSpan{{From: at("01:11:03"), To: at("01:17:00"), Cause: "long_cron", Failed: true}}},
+		{PID: 29541, From: at("01:10:00"), To: at("01:18:00"), Busy: []gatepost.FilmSpan{{From: at("01:10:30"), To: at("01:11:30")}, {From: at("01:12:10"), To: at("01:17:01"), Cause: "long_cron"}}},
+		{PID: 29542, From: at("01:10:00"), To: at("01:13:00"), Killed: true},
+		{PID: 29811, From: at("01:13:00"), To: at("01:18:00")},
+	}}
 }

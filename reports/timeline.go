@@ -162,6 +162,7 @@ func (p *page) account(t *tally, in *gatepost.Incident, left int) {
 	p.para("", t.toll(in), proseRows)
 	p.causeRow(t, "", in, proseRows)
 	p.chain(t, in.Chain, &left)
+	p.film(t, in, nil)
 	p.evidence(t, in, left)
 	p.rivals(rivalsTitle(in.Cause), in.Rivals, maxRivals)
 	p.fix(in.Fix)

@@ -90,6 +90,11 @@ func fillValue(v reflect.Value, n *int) {
 		v.SetUint(math.MaxUint64 - uint64(*n)) // hashes use the highest bit
 	case reflect.Uint8:
 		v.SetUint(uint64(*n % 3))
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fillValue(v.Elem(), n)
+	case reflect.Bool:
+		v.SetBool(true)
 	default:
 		v.SetInt(int64(*n))
 	}

@@ -52,13 +52,13 @@ func (w *writer) addFailure(f *gatepost.Failure) error {
 	return w.addEvidence(row, nil, v.Evidence)
 }
 
-const incidentColumns = "id, outage, began, ended, cause, instance, title, confidence, state, failures, clients, statuses, chain, rivals, missing, fix"
+const incidentColumns = "id, outage, began, ended, cause, instance, title, confidence, state, failures, clients, statuses, chain, rivals, missing, fix, film"
 
 func (w *writer) addIncident(i *gatepost.Incident, outage int) error {
 	d := details{}
-	row, err := w.insert("INSERT INTO _incidents ("+incidentColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	row, err := w.insert("INSERT INTO _incidents ("+incidentColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		i.ID, outage, int64(i.From), int64(i.To), i.Cause, i.Instance, i.Title, i.Confidence, string(i.State), i.Failures, i.Clients,
-		d.text(i.Statuses), d.text(i.Chain), d.text(i.Rivals), d.text(i.Missing), d.text(i.Fix))
+		d.text(i.Statuses), d.text(i.Chain), d.text(i.Rivals), d.text(i.Missing), d.text(i.Fix), d.text(i.Film))
 	if err := d.or(err); err != nil {
 		return err
 	}
@@ -161,9 +161,9 @@ func (s *Store) incidents(ctx context.Context) (incidents, outages []gatepost.In
 		var i gatepost.Incident
 		var ordinal int64
 		var outage bool
-		var statuses, chain, rivals, missing, fix string
+		var statuses, chain, rivals, missing, fix, film string
 		err := row.Scan(&ordinal, &i.ID, &outage, &i.From, &i.To, &i.Cause, &i.Instance, &i.Title, &i.Confidence, &i.State, &i.Failures, &i.Clients,
-			&statuses, &chain, &rivals, &missing, &fix)
+			&statuses, &chain, &rivals, &missing, &fix, &film)
 		if err != nil {
 			return struct{}{}, err
 		}
@@ -173,6 +173,7 @@ func (s *Store) incidents(ctx context.Context) (incidents, outages []gatepost.In
 		d.read(rivals, &i.Rivals)
 		d.read(missing, &i.Missing)
 		d.read(fix, &i.Fix)
+		d.read(film, &i.Film)
 		i.Evidence = evidence[ordinal]
 		if outage {
 			outages = append(outages, i)

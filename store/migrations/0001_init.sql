@@ -169,7 +169,8 @@ CREATE TABLE _incidents (
 	chain      TEXT    NOT NULL,
 	rivals     TEXT    NOT NULL,
 	missing    TEXT    NOT NULL,
-	fix        TEXT    NOT NULL
+	fix        TEXT    NOT NULL,
+	film       TEXT    NOT NULL  -- who held the workers; null where they have no part in it
 );
 
 CREATE TABLE _evidence (
