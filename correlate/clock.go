@@ -1,6 +1,7 @@
 package correlate
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -82,10 +83,14 @@ func (a *aligner) clock(src *gatepost.Source) gatepost.Clock {
 	}
 	votes := a.localVotes(src)
 	if shift, n := quarterHour(votes); n > 0 {
+		shift, steps := changeOfHour(votes, shift)
 		if src.Format != "nginx_error" {
 			shift += a.skew.shift // its pairs are lines of Odoo's machine
+			for i := range steps {
+				steps[i].Shift += a.skew.shift
+			}
 		}
-		return gatepost.Clock{Shift: shift, Zone: zoneName(shift), How: fmt.Sprintf("%d matched pairs of lines", n), Votes: n}
+		return gatepost.Clock{Steps: steps, Shift: shift, Zone: zoneName(shift), How: fmt.Sprintf("%d matched pairs of lines", n), Votes: n}
 	}
 	return gatepost.Clock{Zone: "UTC", How: "assumed: nothing in the logs tells", Sigma: 14 * time.Hour}
 }
@@ -112,8 +117,25 @@ func zoneClock(src *gatepost.Source, zone *time.Location) gatepost.Clock {
 	return c
 }
 
-// localVotes are the shifts that matched pairs ask for, one a pair.
-func (a *aligner) localVotes(src *gatepost.Source) []time.Duration {
+// vote is the shift that a matched pair asks for.
+type vote struct {
+	raw   gatepost.Time // stamp of the line whose clock is looked for
+	shift time.Duration
+}
+
+func voteFor(raw, at gatepost.Time) vote { return vote{raw, at.Sub(raw)} }
+
+// shifts are the votes without their stamps.
+func shifts(votes []vote) []time.Duration {
+	all := make([]time.Duration, len(votes))
+	for i, v := range votes {
+		all[i] = v.shift
+	}
+	return all
+}
+
+// localVotes are the votes of matched pairs.
+func (a *aligner) localVotes(src *gatepost.Source) []vote {
 	switch src.Format {
 	case "nginx_error":
 		return a.errorVotes(src)
@@ -125,27 +147,39 @@ func (a *aligner) localVotes(src *gatepost.Source) []time.Duration {
 	return nil
 }
 
-// votesPerLine bounds the pairs of one line: a request that fails all the time pairs with all of
-// its kind, and says little.
+// votesPerLine bounds the pairs of one line.
 const votesPerLine = 50
 
-// errorVotes pairs error lines with the failing access lines of the same client and request.
-func (a *aligner) errorVotes(src *gatepost.Source) []time.Duration {
+// errorVotes pairs error lines with the failing access lines of the same client and request. What
+// fails all the time, such as a probe, fits itself at any of its periods: of that only the first
+// and the last are paired.
+func (a *aligner) errorVotes(src *gatepost.Source) []vote {
 	type who struct {
 		key    uint64
 		client string
 	}
-	access := make(map[who][]gatepost.Time)
+	access, failed := make(map[who][]gatepost.Time), make(map[who][]gatepost.Time)
 	for _, e := range a.raw[gatepost.NginxRequest] {
-		k := who{e.Key, e.Client}
-		if len(access[k]) < votesPerLine {
-			access[k] = append(access[k], e.Time)
-		}
+		access[who{e.Key, e.Client}] = append(access[who{e.Key, e.Client}], e.Time)
 	}
-	var votes []time.Duration
 	for _, e := range a.of(gatepost.NginxError, src.ID) {
-		for _, t := range access[who{e.Key, e.Client}] {
-			votes = append(votes, t.Sub(e.Time))
+		failed[who{e.Key, e.Client}] = append(failed[who{e.Key, e.Client}], e.Time)
+	}
+	var votes []vote
+	for k, errors := range failed {
+		lines := access[k]
+		switch {
+		case len(lines) == 0:
+		case len(lines) <= rareKey && len(errors) <= rareKey:
+			for _, e := range errors {
+				for _, l := range lines {
+					votes = append(votes, voteFor(e, l))
+				}
+			}
+		default:
+			slices.Sort(lines)
+			slices.Sort(errors)
+			votes = append(votes, voteFor(errors[0], lines[0]), voteFor(errors[len(errors)-1], lines[len(lines)-1]))
 		}
 	}
 	return votes
@@ -153,8 +187,8 @@ func (a *aligner) errorVotes(src *gatepost.Source) []time.Duration {
 
 // killVotes pairs kernel kills with what Odoo logs of them: a new worker in the place of the dead
 // one, children that miss their master.
-func (a *aligner) killVotes(src *gatepost.Source) []time.Duration {
-	var votes []time.Duration
+func (a *aligner) killVotes(src *gatepost.Source) []vote {
+	var votes []vote
 	born := a.replacements()
 	for _, k := range a.of(gatepost.KernelOOM, src.ID) {
 		if !ofOdoo(k.Name) {
@@ -162,7 +196,7 @@ func (a *aligner) killVotes(src *gatepost.Source) []time.Duration {
 		}
 		for _, e := range born {
 			if e.PID != k.PID {
-				votes = append(votes, e.Time.Sub(k.Time))
+				votes = append(votes, voteFor(k.Time, e.Time))
 			}
 		}
 	}
@@ -193,14 +227,14 @@ func (a *aligner) replacements() []gatepost.Event {
 
 // databaseVotes pairs what PostgreSQL logs of a statement with what Odoo logs of it: one that was
 // refused, and one after which a slow request soon ends.
-func (a *aligner) databaseVotes(src *gatepost.Source) []time.Duration {
-	var votes []time.Duration
+func (a *aligner) databaseVotes(src *gatepost.Source) []vote {
+	var votes []vote
 	pair := func(odoo gatepost.Kind, kinds ...gatepost.Kind) {
 		partners := a.raw[odoo][:min(len(a.raw[odoo]), votesPerLine)]
 		for _, k := range kinds {
 			for _, p := range a.of(k, src.ID) {
 				for _, e := range partners {
-					votes = append(votes, e.Time.Sub(p.Time))
+					votes = append(votes, voteFor(p.Time, e.Time))
 				}
 			}
 		}
@@ -213,11 +247,10 @@ func (a *aligner) databaseVotes(src *gatepost.Source) []time.Duration {
 // quarterHour is the whole quarter of an hour that most votes lie at, within two seconds, and how
 // many do. Zones are whole quarters of hours from UTC, and no farther than fourteen hours. Of
 // equal counts the smallest shift wins.
-func quarterHour(votes []time.Duration) (time.Duration, int) {
-	const quarter = 15 * time.Minute
+func quarterHour(votes []vote) (time.Duration, int) {
 	count := make(map[time.Duration]int)
 	for _, v := range votes {
-		if q := v.Round(quarter); (v-q).Abs() <= 2*time.Second && q.Abs() <= 14*time.Hour {
+		if q, ok := v.quarter(); ok {
 			count[q]++
 		}
 	}
@@ -228,6 +261,48 @@ func quarterHour(votes []time.Duration) (time.Duration, int) {
 		}
 	}
 	return best, n
+}
+
+// quarter is the whole quarter of an hour that a vote asks for; ok is false when it asks for none.
+func (v vote) quarter() (time.Duration, bool) {
+	q := v.shift.Round(15 * time.Minute)
+	return q, (v.shift-q).Abs() <= 2*time.Second && q.Abs() <= 14*time.Hour
+}
+
+// changeOfHour finds a change to or from summer time in the votes: one shift before a stamp, another
+// an hour away after it. It returns the shift of the beginning. In the hour that is there twice in
+// autumn the stamps themselves leave open which one they mean.
+func changeOfHour(votes []vote, shift time.Duration) (first time.Duration, steps []gatepost.ClockStep) {
+	var fit []vote
+	other := make(map[time.Duration]int)
+	for _, v := range votes {
+		q, ok := v.quarter()
+		if d := (q - shift).Abs(); ok && (d == 0 || d == time.Hour) {
+			fit = append(fit, vote{v.raw, q})
+			if d != 0 {
+				other[q]++
+			}
+		}
+	}
+	second := mode(other)
+	if other[second] < 2 {
+		return shift, nil
+	}
+	fit = slices.DeleteFunc(fit, func(v vote) bool { return v.shift != shift && v.shift != second })
+	slices.SortFunc(fit, func(a, b vote) int { return cmp.Or(cmp.Compare(a.raw, b.raw), cmp.Compare(a.shift, b.shift)) })
+	for _, pair := range [2][2]time.Duration{{shift, second}, {second, shift}} {
+		at := slices.IndexFunc(fit, func(v vote) bool { return v.shift == pair[1] })
+		wrong := 0
+		for _, v := range fit[at:] {
+			if v.shift != pair[1] {
+				wrong++
+			}
+		}
+		if at >= 2 && wrong*20 <= len(fit) {
+			return pair[0], []gatepost.ClockStep{{From: fit[at].raw, Shift: pair[1]}}
+		}
+	}
+	return shift, nil
 }
 
 // zoneName names a shift as the zone it stands for.
@@ -248,7 +323,7 @@ func (a *aligner) bootClock(src *gatepost.Source) gatepost.Clock {
 	if a.opt.BootTime.Known() && a.opt.BootTime != 0 {
 		return gatepost.Clock{Shift: time.Duration(a.opt.BootTime), Zone: "boot " + a.opt.BootTime.String(), How: "given with --boot-time"}
 	}
-	shift, n := densest(a.killVotes(src), time.Second)
+	shift, n := densest(shifts(a.killVotes(src)), time.Second)
 	shift += a.skew.shift
 	if n == 0 {
 		return gatepost.Clock{Zone: "boot unknown", How: "nothing in the logs tells when the machine started", Sigma: time.Duration(1) << 62}

@@ -112,6 +112,6 @@ func rareEnds(ctx context.Context, h History, lane gatepost.Lane) (map[asked][]g
 // besideOdoo reports whether PostgreSQL's stamps agree with Odoo's: then both are of one machine,
 // or of two that keep the same time.
 func (a *aligner) besideOdoo(src *gatepost.Source) bool {
-	shift, n := densest(a.databaseVotes(src), time.Second/5)
+	shift, n := densest(shifts(a.databaseVotes(src)), time.Second/5)
 	return n > 0 && shift.Abs() < skewLeast
 }
