@@ -19,6 +19,7 @@ type Case struct {
 	errors   []*gatepost.Event // nginx's error lines about its tries
 	decisive *gatepost.Event   // the one that names the phase, nil without
 	server   *server           // the Odoo server it was meant for, nil when no Odoo log was read
+	servers  []*server         // those it can have been meant for; more than one only while nothing tells
 	gevent   bool              // it was meant for the event process
 
 	until gatepost.Time // the end lies in [Time, until)
@@ -63,7 +64,8 @@ func (s *scene) buildCases() {
 			c.Upstream = c.decisive.Upstream
 		}
 		c.gevent = s.isGevent(c)
-		c.server = s.serverOf(c)
+		c.servers = s.serversOf(c)
+		c.meantFor(c.servers...)
 	}
 }
 
@@ -268,22 +270,27 @@ func (s *scene) isGevent(c *Case) bool {
 	return strings.HasPrefix(c.Path, "/websocket") || strings.HasPrefix(c.Path, "/longpolling/")
 }
 
-// serverOf picks the Odoo server a request was meant for: the one that listens on the upstream's
-// port, or the only one.
-func (s *scene) serverOf(c *Case) *server {
-	if len(s.servers) == 1 {
-		return s.servers[0]
-	}
-	for _, addr := range strings.FieldsFunc(c.Upstream, func(r rune) bool { return r == ',' || r == ' ' }) {
-		p := port(addr)
-		for _, sv := range s.servers {
-			if p != "" && (sv.httpPorts[p] || sv.geventPorts[p]) {
-				return sv
+// serversOf are the Odoo servers that a request can have been meant for: those that listen on the
+// upstream's port, or all. Which of several it was is told later by what joins it.
+func (s *scene) serversOf(c *Case) []*server {
+	var fit []*server
+	for _, sv := range s.servers {
+		for _, addr := range strings.FieldsFunc(c.Upstream, func(r rune) bool { return r == ',' || r == ' ' }) {
+			if p := port(addr); p != "" && (sv.httpPorts[p] || sv.geventPorts[p]) {
+				fit = append(fit, sv)
+				break
 			}
 		}
 	}
-	if len(s.servers) > 0 {
-		return s.servers[0]
+	if len(fit) == 0 {
+		return s.servers
 	}
-	return nil
+	return fit
+}
+
+// meantFor settles on the first of the servers, if there are any.
+func (c *Case) meantFor(servers ...*server) {
+	if len(servers) > 0 {
+		c.server = servers[0]
+	}
 }

@@ -11,7 +11,7 @@ var _ = register(Cause{
 })
 
 func limitedCase(s *scene, c *Case) []Hypothesis {
-	if c.Status != 503 || c.decisive == nil || !contains(c.decisive.Text, "limiting requests", "limiting connections") {
+	if c.Status != 503 || c.decisive == nil || !limitsText(c.decisive.Text) {
 		return nil
 	}
 	return []Hypothesis{{
@@ -22,6 +22,9 @@ func limitedCase(s *scene, c *Case) []Hypothesis {
 		Evidence: []gatepost.Evidence{cite(gatepost.For, c.decisive, decisive, "request", "nginx says that it limits the client")},
 	}}
 }
+
+// limitsText reports whether a line of nginx is about limit_req or limit_conn.
+func limitsText(text string) bool { return contains(text, "limiting requests", "limiting connections") }
 
 func limitedFix(s *scene, g *group) []gatepost.Advice {
 	return []gatepost.Advice{{Do: "raise burst in limit_req for paths that people use, or keep the limit for the login alone", Why: "the limit hit requests of people", File: "nginx.conf", Line: "limit_req zone=one burst=50 nodelay;", Price: "less protection against guessing of passwords"}}

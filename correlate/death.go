@@ -278,10 +278,10 @@ func (s *scene) pairDeaths() {
 	for _, c := range s.cases {
 		broken := c.Phase == gatepost.PhasePremature || c.Phase == gatepost.PhaseUnknown && c.Status == 502 ||
 			c.gevent && (c.turnedAway() || c.Phase == gatepost.PhasePremature)
-		if !broken || c.down != nil || c.server == nil {
+		if !broken || c.down != nil {
 			continue
 		}
-		for _, d := range c.server.deathsIn(c.Time.Add(-geventReturn), c.until.Add(deathSlack)) {
+		for _, d := range deathsNear(c) {
 			if (d.role == roleGevent) != c.gevent || d.role == roleCron || !d.fitsAge(c) {
 				continue
 			}
@@ -301,6 +301,7 @@ func (s *scene) pairDeaths() {
 			continue
 		}
 		k.c.death = k.d
+		k.c.meantFor(k.d.server)
 		if !k.c.gevent {
 			k.d.c = k.c
 		}
@@ -314,6 +315,16 @@ func (d *death) fitsAge(c *Case) bool {
 		return true
 	}
 	return (d.at.Sub(c.Start) - d.limit).Abs() <= beat+errorSlack
+}
+
+// deathsNear are the deaths about the time of a failure on the servers that it can have been meant
+// for.
+func deathsNear(c *Case) []*death {
+	var all []*death
+	for _, sv := range c.servers {
+		all = append(all, sv.deathsIn(c.Time.Add(-geventReturn), c.until.Add(deathSlack))...)
+	}
+	return all
 }
 
 // deathsIn are the deaths between two times.

@@ -53,18 +53,25 @@ func (s *scene) buildDowntimes() {
 		}
 	}
 	for _, c := range s.cases {
-		if c.server == nil {
-			continue
-		}
-		for _, d := range c.server.downtimes {
-			if d.holds(c) && (c.turnedAway() || d.cutsOff(c) || c.Phase == gatepost.PhaseConnectTimeout) || d.madeWait(s, c) {
-				c.down = d
-				d.cases = append(d.cases, c)
-				break
-			}
+		if d := s.downtimeOf(c); d != nil {
+			c.down = d
+			c.meantFor(d.server)
+			d.cases = append(d.cases, c)
 		}
 	}
 	s.bareDowntimes()
+}
+
+// downtimeOf is the downtime that a failure fell into, nil when none of its servers was away.
+func (s *scene) downtimeOf(c *Case) *downtime {
+	for _, sv := range c.servers {
+		for _, d := range sv.downtimes {
+			if d.holds(c) && (c.turnedAway() || d.cutsOff(c) || c.Phase == gatepost.PhaseConnectTimeout) || d.madeWait(s, c) {
+				return d
+			}
+		}
+	}
+	return nil
 }
 
 // downtimeAfter is the time between one life of the service and the next. Without a next one
@@ -94,7 +101,7 @@ func (s *scene) downtimeAfter(sv *server, g, next *generation) *downtime {
 		return d
 	}
 	for _, c := range s.cases {
-		if c.server == sv && !c.gevent && c.Phase == gatepost.PhaseRefused && c.Time > g.last.Add(downSlack) && sv.mayListenOn(port(c.Upstream)) {
+		if slices.Contains(c.servers, sv) && !c.gevent && c.Phase == gatepost.PhaseRefused && c.Time > g.last.Add(downSlack) && sv.mayListenOn(port(c.Upstream)) {
 			return d
 		}
 	}
@@ -110,7 +117,7 @@ func (s *scene) downtimeBefore(sv *server) *downtime {
 	g := sv.generations[0]
 	from := gatepost.NoTime
 	for _, c := range s.cases {
-		if c.server == sv && c.turnedAway() && c.Time < g.listening.Time {
+		if slices.Contains(c.servers, sv) && c.turnedAway() && c.Time < g.listening.Time {
 			from = c.Time
 			break
 		}

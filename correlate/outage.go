@@ -38,6 +38,7 @@ func (s *scene) outages(ctx context.Context, h History, incidents []gatepost.Inc
 	} {
 		all = append(all, s.clusters(k.cause, k.title, s.events(k.kinds...))...)
 	}
+	all = append(all, s.clusters("rate_limited", "nginx turned requests away by its own limits", s.limited())...)
 	all = append(all, s.quietKills()...)
 	all = slices.DeleteFunc(all, func(t trouble) bool {
 		return slices.ContainsFunc(incidents, func(i gatepost.Incident) bool {
@@ -56,6 +57,17 @@ func (s *scene) outages(ctx context.Context, h History, incidents []gatepost.Inc
 		out = append(out, in)
 	}
 	return out, nil
+}
+
+// limited are the lines in which nginx says that it limits a client.
+func (s *scene) limited() []*gatepost.Event {
+	var all []*gatepost.Event
+	for _, e := range s.byKind[gatepost.NginxError] {
+		if limitsText(e.Text) {
+			all = append(all, e)
+		}
+	}
+	return all
 }
 
 // databaseTroubles are the times without PostgreSQL.
@@ -157,6 +169,8 @@ func troubleSays(e *gatepost.Event) string {
 		return "Odoo cannot load " + orSome(e.Name, "a part of itself")
 	case gatepost.KernelOOM:
 		return "the kernel kills a process for memory"
+	case gatepost.NginxError:
+		return "nginx turns a request away"
 	case gatepost.PgReady:
 		return "PostgreSQL takes connections again"
 	case gatepost.OdooDBFailed:

@@ -228,6 +228,7 @@ func match(list []*contender, works []*work) {
 			taken[best] = true
 			if k.c != nil {
 				k.c.work, best.c = best, k.c
+				k.c.meantFor(best.server)
 			}
 		}
 	}
@@ -247,6 +248,7 @@ func match(list []*contender, works []*work) {
 			taken[w] = true
 			if k.c != nil {
 				k.c.work, w.c = w, k.c
+				k.c.meantFor(w.server)
 			}
 			break
 		}
