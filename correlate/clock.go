@@ -18,25 +18,35 @@ import (
 // error line, a process that the kernel kills and the worker that takes its place. Rates are
 // never compared: periodic traffic would align at any period.
 func Align(ctx context.Context, h History, sources []gatepost.Source, o Options) (map[int]gatepost.Clock, error) {
-	a := aligner{opt: o, raw: make(map[gatepost.Kind][]gatepost.Event)}
+	clocks := make(map[int]gatepost.Clock)
+	for _, p := range parts(h, sources, o) {
+		if err := p.align(ctx, clocks); err != nil {
+			return nil, err
+		}
+	}
+	return clocks, nil
+}
+
+// align finds the clocks of one machine's sources.
+func (p *part) align(ctx context.Context, clocks map[int]gatepost.Clock) error {
+	a := aligner{opt: p.opt, raw: make(map[gatepost.Kind][]gatepost.Event)}
 	q := gatepost.Query{Kinds: []gatepost.Kind{
 		gatepost.NginxRequest, gatepost.NginxError, gatepost.KernelOOM, gatepost.OdooWorkerAlive, gatepost.OdooListening, gatepost.OdooParentChanged,
 		gatepost.OdooBadQuery, gatepost.OdooRequest, gatepost.PgSerialization, gatepost.PgError, gatepost.PgStatement, gatepost.PgLockAcquired,
 	}}
-	for e, err := range h.Events(ctx, q) {
+	for e, err := range p.Events(ctx, q) {
 		if err != nil {
-			return nil, err
+			return err
 		}
 		a.raw[e.Kind] = append(a.raw[e.Kind], e)
 	}
-	if err := a.findSkew(ctx, h); err != nil {
-		return nil, err
+	if err := a.findSkew(ctx, p); err != nil {
+		return err
 	}
-	clocks := make(map[int]gatepost.Clock)
-	for i := range sources {
-		clocks[sources[i].ID] = a.clock(&sources[i])
+	for i := range p.sources {
+		clocks[p.sources[i].ID] = a.clock(&p.sources[i])
 	}
-	return clocks, nil
+	return nil
 }
 
 // aligner holds the events that can vote, with raw stamps.

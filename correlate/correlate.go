@@ -6,7 +6,7 @@
 // in whatever order its sources were read.
 //
 //	Align          finds the clock of every source            clock.go
-//	Judge          drives the steps below                     correlate.go
+//	Judge          drives the steps below, for each machine    correlate.go, hosts.go
 //	  scene        the history, indexed                       scene.go
 //	  cases        failures joined with their error lines     case.go, patience.go
 //	  servers      lives of processes, times of no service    server.go, downtime.go, death.go
@@ -54,7 +54,20 @@ func Judge(ctx context.Context, h History, sources []gatepost.Source, o Options)
 	if o.Watched == nil {
 		o.Watched = []int{502, 504}
 	}
-	s, err := newScene(ctx, h, sources, o)
+	var results []*Result
+	for _, p := range parts(h, sources, o) {
+		r, err := p.judge(ctx)
+		if err != nil {
+			return nil, err
+		}
+		results = append(results, r)
+	}
+	return merge(results), nil
+}
+
+// judge gives the failures of one machine their verdicts.
+func (p *part) judge(ctx context.Context) (*Result, error) {
+	s, err := newScene(ctx, p, p.sources, p.opt)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +75,7 @@ func Judge(ctx context.Context, h History, sources []gatepost.Source, o Options)
 		s.judge(c)
 	}
 	incidents := s.incidents()
-	outages, err := s.outages(ctx, h, incidents)
+	outages, err := s.outages(ctx, p, incidents)
 	if err != nil {
 		return nil, err
 	}
