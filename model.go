@@ -10,7 +10,10 @@ type Model struct {
 	From, To  Time // first and last stamp of the access logs, on the common clock
 	Sources   []Source
 	Setup     Setup
-	Requests  int64         // access lines in all
+	Since     Time          // failures before are not in the report; 0 or NoTime: no bound
+	Until     Time          // nor after
+	Paths     []string      // what was read, as the user named it; empty when it cannot be read again
+	Requests  int64         // access lines in all, within Since and Until
 	Statuses  map[int]int64 // of all access lines
 	Failures  []Failure     // by time, then by source and line
 	Incidents []Incident    // by time

@@ -58,8 +58,9 @@ func (s *scene) buildCases() {
 		s.cases = append(s.cases, c)
 	}
 	s.joinErrors()
+	connects := s.connectsLogged()
 	for _, c := range s.cases {
-		c.Phase, c.decisive = phaseOf(c)
+		c.Phase, c.decisive = phaseOf(c, connects[c.Ref.Source])
 		if c.Upstream == "" && c.decisive != nil {
 			c.Upstream = c.decisive.Upstream
 		}
@@ -168,7 +169,7 @@ var phaseRank = map[gatepost.Phase]int{
 }
 
 // phaseOf finds what nginx was doing for the request when it failed.
-func phaseOf(c *Case) (gatepost.Phase, *gatepost.Event) {
+func phaseOf(c *Case, connects bool) (gatepost.Phase, *gatepost.Event) {
 	if len(c.errors) > 0 {
 		best := slices.MaxFunc(c.errors, func(a, b *gatepost.Event) int {
 			return cmp.Or(phaseRank[a.Phase]-phaseRank[b.Phase], compareEvents(a, b))
@@ -177,7 +178,7 @@ func phaseOf(c *Case) (gatepost.Phase, *gatepost.Event) {
 	}
 	best := gatepost.PhaseUnknown
 	for _, a := range c.event.Attempts {
-		if p := phaseOfAttempt(a); phaseRank[p] >= phaseRank[best] && p != gatepost.PhaseUnknown {
+		if p := phaseOfAttempt(a, connects); phaseRank[p] >= phaseRank[best] && p != gatepost.PhaseUnknown {
 			best = p
 		}
 	}
@@ -190,9 +191,10 @@ func phaseOf(c *Case) (gatepost.Phase, *gatepost.Event) {
 	return gatepost.PhaseUnknown, nil
 }
 
-// phaseOfAttempt reads the phase off nginx's upstream variables alone.
-func phaseOfAttempt(a gatepost.Attempt) gatepost.Phase {
-	connected := a.Connect != gatepost.Unknown
+// phaseOfAttempt reads the phase off nginx's upstream variables alone. connects says whether the log
+// has $upstream_connect_time at all: only then does its absence mean that no connection was made.
+func phaseOfAttempt(a gatepost.Attempt, connects bool) gatepost.Phase {
+	connected := a.Connect != gatepost.Unknown || !connects && a.Response > 100*time.Millisecond
 	switch {
 	case a.Header != gatepost.Unknown && (a.Status == 502 || a.Status == 504):
 		return gatepost.PhaseUpstreamAnswer
@@ -208,6 +210,19 @@ func phaseOfAttempt(a gatepost.Attempt) gatepost.Phase {
 		return gatepost.PhaseConnectTimeout
 	}
 	return gatepost.PhaseUnknown
+}
+
+// connectsLogged are the sources whose lines have $upstream_connect_time.
+func (s *scene) connectsLogged() map[int]bool {
+	logged := make(map[int]bool)
+	for _, e := range s.byKind[gatepost.NginxRequest] {
+		for _, a := range e.Attempts {
+			if a.Connect != gatepost.Unknown {
+				logged[e.Ref.Source] = true
+			}
+		}
+	}
+	return logged
 }
 
 // gateway reports whether the status says that nginx got nothing good from its upstream.
@@ -237,6 +252,14 @@ func (c *Case) decisiveLine() *gatepost.Event {
 		return c.decisive
 	}
 	return c.event
+}
+
+// symptomText is what nginx says of the failure, "" without an error line.
+func (c *Case) symptomText() string {
+	if c.decisive == nil {
+		return ""
+	}
+	return c.decisive.Text
 }
 
 // port of an address like "http://127.0.0.1:8069", "" when it has none.

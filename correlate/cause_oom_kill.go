@@ -19,6 +19,7 @@ var _ = register(Cause{
 		"It is not this when it killed something unrelated, or when Odoo's own limits acted (memory_limit).",
 	Down:  oomDown,
 	Death: oomDeath,
+	Case:  oomCase,
 	Fix:   oomFix,
 })
 
@@ -66,7 +67,7 @@ func (s *scene) unseenKill(d *downtime) (Hypothesis, bool) {
 		Instance: "the kernel may have killed Odoo",
 		Root:     gatepost.Step{Time: d.from, Says: "Odoo vanished"},
 		Evidence: []gatepost.Evidence{absence(gatepost.For, leak+weak, "a kill for memory looks the same in Odoo's log")},
-		Missing:  []string{"no kernel log of that time was given: dmesg -T or journalctl -k would tell an out-of-memory kill from a crash"},
+		Missing:  []string{"the kernel's log of that time: dmesg -T or journalctl -k would tell an out-of-memory kill from a crash"},
 	}
 	if gone, noticed := d.server.orphans(d); noticed > 0 && gone > 0 {
 		h.Evidence = append(h.Evidence, absence(gatepost.For, strong, fmt.Sprintf("%d of its processes notice that the master is gone, %d vanished with it: so the kernel picks its victims", noticed, gone)))
@@ -155,11 +156,33 @@ func oomDeath(s *scene, d *death) []Hypothesis {
 	if d.how == bySilence && !s.kernelSeen(d.at) {
 		hs = append(hs, Hypothesis{
 			Instance: "the kernel may have killed the worker",
-			Missing:  []string{"no kernel log of that time was given: dmesg -T or journalctl -k would tell an out-of-memory kill from a kill by hand"},
+			Missing:  []string{"the kernel's log of that time: dmesg -T or journalctl -k would tell an out-of-memory kill from a kill by hand"},
 			Evidence: []gatepost.Evidence{absence(gatepost.For, fair, "a kill for memory looks the same in Odoo's log")},
 		})
 	}
 	return hs
+}
+
+// oomCase is the kill without Odoo's log: a process with Odoo's name was killed in the moment in which
+// nginx saw the connection close. Whether it was the one is not proven.
+func oomCase(s *scene, c *Case) []Hypothesis {
+	if c.Phase != gatepost.PhasePremature || c.death != nil || c.down != nil || s.covers("odoo", c.Time) {
+		return nil
+	}
+	for _, e := range s.within(gatepost.KernelOOM, c.Time.Add(-deathSlack), c.until.Add(deathSlack)) {
+		if src := s.sources[e.Ref.Source]; !ofOdoo(e.Name) || src != nil && src.Clock.Sigma > time.Minute {
+			continue
+		}
+		return []Hypothesis{{
+			Instance: killName(e),
+			Key:      fmt.Sprintf("oom/%d", e.Time),
+			Via:      "a process with Odoo's name was killed just then",
+			Root:     gatepost.Step{Time: e.Time, Says: fmt.Sprintf("the kernel killed %d (%s) for memory", e.PID, e.Name), Ref: e.Ref},
+			Evidence: []gatepost.Evidence{cite(gatepost.For, e, leak+unsure, "time", "the kernel killed a process with Odoo's name in the moment in which nginx saw the connection close")},
+			Missing:  []string{"Odoo's log of that time would tell whether the killed process served the request"},
+		}}
+	}
+	return nil
 }
 
 // replacedBy cites the worker that came alive in the place of the dead one.
@@ -185,6 +208,10 @@ func addressSpace(e *gatepost.Event) int64 {
 	return kib << 10
 }
 
+// leastLimit is the least limit_memory_hard that is worth proposing: an idle worker with many modules
+// has half a gigabyte of address space.
+const leastLimit = 1 << 30
+
 func oomFix(s *scene, g *group) []gatepost.Advice {
 	hard, okHard := s.opt.Setup.Number("odoo", "limit_memory_hard")
 	workers, okWorkers := s.opt.Setup.Number("odoo", "workers")
@@ -206,7 +233,14 @@ func oomFix(s *scene, g *group) []gatepost.Advice {
 	}
 	if space > 0 {
 		advice.Why += fmt.Sprintf(" in %s of address space", humanize.IBytes(uint64(space)))
-		advice.Line = fmt.Sprintf("limit_memory_hard = %d", space*9/10)
+	}
+	if limit := space * 9 / 10 >> 26 << 26; limit >= leastLimit {
+		advice.Line = fmt.Sprintf("limit_memory_hard = %d", limit)
+	} else if space > 0 {
+		// So small a worker was not greedy: the machine, or its cgroup, is too small for all of them.
+		advice.Do, advice.Line, advice.File = "give the machine, or Odoo's cgroup, more memory, or Odoo fewer workers", "", ""
+		advice.Price = "memory, or fewer requests at a time"
+		return append(a, advice, gatepost.Advice{Do: "look at what " + orSome(g.commonPath(), "the request") + " loads", Why: "it is what the killed worker was serving", Price: "work on the code: read in batches, stream exports"})
 	}
 	if okHard {
 		advice.Why += fmt.Sprintf("; limit_memory_hard is %s", humanize.IBytes(uint64(hard)))

@@ -83,7 +83,7 @@ func tooManyFix(s *scene, g *group) []gatepost.Advice {
 	}
 	why := "every process of Odoo may open up to db_maxconn connections"
 	if okW && okC {
-		why = fmt.Sprintf("%d workers, %d cron workers and the event process may open %d connections each, %d in all", workers, crons, conn, (workers+crons+1)*conn)
+		why = fmt.Sprintf("%d workers, %d cron %s and the event process may open %d connections each, %d in all", workers, crons, plural(int(crons), "worker", "workers"), conn, (workers+crons+1)*conn)
 	}
 	if okLimit {
 		why += fmt.Sprintf("; PostgreSQL allows %d", limit)

@@ -20,6 +20,9 @@ func patienceWork(s *scene, w *work) []Hypothesis {
 	if w.c == nil && !s.longerThanPatience(w) || w.c != nil && !w.c.timedOut() {
 		return nil
 	}
+	if !w.finished && !s.covers("odoo", w.end) {
+		return nil
+	}
 	h := Hypothesis{Instance: "nginx gave up too early", Key: "patience"}
 	limit := patience{}
 	if w.c != nil {

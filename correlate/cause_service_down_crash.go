@@ -20,7 +20,7 @@ func crashDown(s *scene, d *downtime) []Hypothesis {
 	h := Hypothesis{Instance: fmt.Sprintf("Odoo ended without an order at about %s", clockTime(d.from))}
 	h.Root = gatepost.Step{Time: d.from, Says: "Odoo ended without an order to stop"}
 	if d.stop != nil {
-		h.Veto = fmt.Sprintf("Odoo was told to stop at %s", clockTime(d.stop.Time))
+		h.Instance, h.Veto = "", fmt.Sprintf("Odoo was told to stop at %s", clockTime(d.stop.Time))
 		return []Hypothesis{h}
 	}
 	if d.lost != nil {

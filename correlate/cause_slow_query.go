@@ -101,7 +101,7 @@ func queryWork(s *scene, w *work) []Hypothesis {
 	case !s.covers("postgresql", w.end):
 		h.Evidence = append(h.Evidence, absence(gatepost.Against, -weak, "without PostgreSQL's log, a wait for a lock looks the same"))
 		h.Missing = append(h.Missing, "PostgreSQL's log with log_min_duration_statement = 1000 would name the statement, and log_lock_waits = on would tell it from a lock")
-	default:
+	case len(s.byKind[gatepost.PgStatement]) == 0:
 		h.Missing = append(h.Missing, "log_min_duration_statement = 1000 in postgresql.conf would name the statement")
 	}
 	return []Hypothesis{h}

@@ -10,9 +10,8 @@ var _ = register(Cause{
 })
 
 func undeterminedFix(s *scene, g *group) []gatepost.Advice {
-	var a []gatepost.Advice
-	for _, m := range g.missing() {
-		a = append(a, gatepost.Advice{Do: "give the next report more to go on", Why: m})
+	if len(g.missing()) == 0 {
+		return nil
 	}
-	return a
+	return []gatepost.Advice{{Do: "give the next report more to go on", Why: "what would have decided stands below"}}
 }

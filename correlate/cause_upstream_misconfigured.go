@@ -8,7 +8,7 @@ import (
 
 var _ = register(Cause{
 	Name:  "upstream_misconfigured",
-	Title: "nginx points to the wrong place",
+	Title: "nginx is not set up for its upstream",
 	Doc:   "nginx could never have reached Odoo: wrong port or host, name not resolved, protocol error, header too big. It is not this when it worked before and the service went away.",
 	Case:  misconfiguredCase,
 	Fix:   misconfiguredFix,
@@ -42,6 +42,10 @@ func misconfiguredCase(s *scene, c *Case) []Hypothesis {
 }
 
 func misconfiguredFix(s *scene, g *group) []gatepost.Advice {
+	if contains(g.cases[0].symptomText(), "too big header") {
+		return []gatepost.Advice{{Do: "give nginx room for the answer's header", Why: "large cookies and redirects need more than one page", File: "nginx.conf",
+			Line: "proxy_buffer_size 16k;\nproxy_buffers 8 16k;", Price: "some memory for each connection"}}
+	}
 	a := gatepost.Advice{Do: "correct the upstream in nginx.conf: " + g.cases[0].Verdict.Instance, Why: "nginx's error line says what it could not do", File: "nginx.conf"}
 	for _, name := range []string{"upstream_server", "proxy_pass"} {
 		for _, x := range s.opt.Setup {

@@ -91,11 +91,11 @@ func (s *scene) reasonOf(w *work) (Hypothesis, bool) {
 
 // waited is the evidence that a request queued.
 func (s *scene) waited(c *Case, q *queue, weight int, share float64) gatepost.Evidence {
-	e := absence(gatepost.For, weight, fmt.Sprintf("for %.0f %% of its wait of %s the workers were held by such requests", 100*share, seconds(q.length())))
+	e := absence(gatepost.For, weight, fmt.Sprintf("for %.0f %% of the %s in which nginx waited the workers were held by such requests", 100*share, seconds(q.length())))
 	e.Join = "queue"
 	if c.work != nil && c.work.ref.Known() {
 		e.Kind, e.Ref, e.Time = gatepost.OdooRequest, c.work.ref, c.work.end
-		e.Says = fmt.Sprintf("Odoo began it only at %s, %s after it had come in; ", clockTime(c.work.start), seconds(c.work.start.Sub(q.from))) + e.Says
+		e.Says = fmt.Sprintf("Odoo began it only %s after it had come in; ", seconds(c.work.start.Sub(q.from))) + e.Says
 	}
 	return e
 }

@@ -88,9 +88,6 @@ func (a *aligner) clock(src *gatepost.Source) gatepost.Clock {
 		}
 		return gatepost.Clock{Zone: "UTC", How: "the stamps carry their offset"}
 	}
-	if a.opt.Zone != nil {
-		return zoneClock(src, a.opt.Zone)
-	}
 	votes := a.localVotes(src)
 	if shift, n := quarterHour(votes); n > 0 {
 		shift, steps := changeOfHour(votes, shift)
@@ -100,7 +97,10 @@ func (a *aligner) clock(src *gatepost.Source) gatepost.Clock {
 				steps[i].Shift += a.skew.shift
 			}
 		}
-		return gatepost.Clock{Steps: steps, Shift: shift, Zone: zoneName(shift), How: fmt.Sprintf("%d matched pairs of lines", n), Votes: n}
+		return gatepost.Clock{Steps: steps, Shift: shift, Zone: zoneName(shift), How: fmt.Sprintf("%d matched %s", n, plural(n, "pair of lines", "pairs of lines")), Votes: n}
+	}
+	if a.opt.Zone != nil {
+		return zoneClock(src, a.opt.Zone)
 	}
 	return gatepost.Clock{Zone: "UTC", How: "assumed: nothing in the logs tells", Sigma: 14 * time.Hour}
 }
@@ -338,7 +338,7 @@ func (a *aligner) bootClock(src *gatepost.Source) gatepost.Clock {
 	if n == 0 {
 		return gatepost.Clock{Zone: "boot unknown", How: "nothing in the logs tells when the machine started", Sigma: time.Duration(1) << 62}
 	}
-	return gatepost.Clock{Shift: shift, Zone: "boot " + gatepost.Time(shift.Truncate(time.Second)).String(), How: fmt.Sprintf("%d kernel kills that Odoo's log shows too", n), Votes: n, Sigma: time.Second}
+	return gatepost.Clock{Shift: shift, Zone: "boot " + gatepost.Time(shift.Truncate(time.Second)).String(), How: fmt.Sprintf("%d kernel %s that Odoo's log shows too", n, plural(n, "kill", "kills")), Votes: n, Sigma: time.Second}
 }
 
 // densest is the middle of the window of the given width that holds most votes, and how many.

@@ -184,9 +184,12 @@ func (s *scene) incident(id string, g *group) gatepost.Incident {
 	if n := len(g.winners); n > 1 {
 		in.Instance = fmt.Sprintf("%s, and %d more", g.winners[0].Instance, n-1)
 	}
+	for _, c := range g.cases {
+		in.Statuses[c.Status]++
+	}
 	for _, e := range s.within(gatepost.NginxRequest, in.From.Add(-time.Second), in.To) {
-		if e.Status >= 400 {
-			in.Statuses[e.Status]++
+		if e.Status >= 400 && !slices.Contains(s.opt.Watched, e.Status) {
+			in.Statuses[e.Status]++ // what others saw beside, and is in no ledger
 		}
 	}
 	in.Evidence = g.evidence()

@@ -41,6 +41,9 @@ func (s *scene) outages(ctx context.Context, h History, incidents []gatepost.Inc
 	all = append(all, s.clusters("rate_limited", "nginx turned requests away by its own limits", s.limited())...)
 	all = append(all, s.quietKills()...)
 	all = slices.DeleteFunc(all, func(t trouble) bool {
+		if s.opt.Since.Known() && t.to < s.opt.Since || s.opt.Until.Known() && t.from > s.opt.Until {
+			return true
+		}
 		return slices.ContainsFunc(incidents, func(i gatepost.Incident) bool {
 			return i.Cause == t.cause && i.From <= t.to.Add(time.Minute) && i.To >= t.from.Add(-time.Minute)
 		})
@@ -92,7 +95,11 @@ func (s *scene) databaseTroubles() []trouble {
 		if !t.to.Known() {
 			t.to = t.from
 		}
-		if lost := s.within(gatepost.OdooDBFailed, d.from.Add(-time.Second), t.to.Add(time.Second)); len(lost) > 0 {
+		lost := s.within(gatepost.OdooDBFailed, d.from.Add(-time.Second), t.to.Add(time.Second))
+		if len(lost) == 0 && d.disk == nil && d.killed == nil {
+			continue // nobody missed it
+		}
+		if len(lost) > 0 {
 			t.evidence = append(t.evidence, lost[0])
 		}
 		all = append(all, t)
@@ -179,15 +186,36 @@ func troubleSays(e *gatepost.Event) string {
 	return "PostgreSQL goes down"
 }
 
-// statuses counts what users saw in a stretch of time, beside plain success.
+// statuses counts what users saw in a stretch of time, beside plain success, as far as it is more
+// than what they see at other times.
 func (s *scene) statuses(ctx context.Context, h History, from, to gatepost.Time) (map[int]int, error) {
-	seen := make(map[int]int)
-	for r, err := range h.Requests(ctx, gatepost.Query{From: from.Add(-time.Second), To: to.Add(2 * time.Second), Lanes: []gatepost.Lane{gatepost.LaneNginx}}) {
+	from, to = from.Add(-time.Second), to.Add(2*time.Second)
+	seen, usual := make(map[int]int), make(map[int]int)
+	first, last := gatepost.NoTime, gatepost.NoTime
+	for r, err := range h.Requests(ctx, gatepost.Query{Lanes: []gatepost.Lane{gatepost.LaneNginx}}) {
 		if err != nil {
 			return nil, err
 		}
-		if st := int(r.Status); st >= 400 || st == 302 || st == 303 {
+		if !first.Known() {
+			first = r.End
+		}
+		last = r.End
+		if st := int(r.Status); st < 400 && st != 302 && st != 303 {
+			continue
+		} else if r.End >= from && r.End <= to {
 			seen[st]++
+		} else {
+			usual[st]++
+		}
+	}
+	if !first.Known() {
+		return seen, nil
+	}
+	inside := to.Sub(from)
+	outside := max(time.Second, last.Sub(first)-inside)
+	for st, n := range seen {
+		if float64(n) < 2*float64(usual[st])*inside.Seconds()/outside.Seconds() {
+			delete(seen, st)
 		}
 	}
 	return seen, nil

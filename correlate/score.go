@@ -134,19 +134,19 @@ func (s *scene) doubt(c *Case, hs []Hypothesis) (instance string, missing []stri
 func (s *scene) missingSources(c *Case) []string {
 	var m []string
 	if !s.covers("odoo", c.Time) {
-		m = append(m, "no Odoo log of that time was given")
+		m = append(m, "Odoo's log of that time")
 	}
 	if !s.has("nginx_error") {
-		m = append(m, "no nginx error log was given: it says in which phase the request failed")
+		m = append(m, "nginx's error log: it says in which phase a request failed")
 	}
 	if c.timedOut() && !s.has("postgresql") {
-		m = append(m, "no PostgreSQL log was given (log_min_duration_statement = 1000 and log_lock_waits = on tell slow statements and locks)")
+		m = append(m, "PostgreSQL's log (log_min_duration_statement = 1000 and log_lock_waits = on tell slow statements and locks)")
 	}
 	if !c.timedOut() && !s.has("kernel") && !s.has("syslog") {
-		m = append(m, "no kernel log or journal was given (dmesg -T, journalctl -k)")
+		m = append(m, "the kernel's log or the journal (dmesg -T, journalctl -k)")
 	}
 	if c.Duration == gatepost.Unknown && c.timedOut() {
-		m = append(m, "the access log has no durations (add rt=$request_time urt=\"$upstream_response_time\" us=\"$upstream_status\" to log_format)")
+		m = append(m, "durations in the access log (add rt=$request_time urt=\"$upstream_response_time\" us=\"$upstream_status\" to log_format)")
 	}
 	return m
 }
@@ -284,10 +284,12 @@ var phaseSays = map[gatepost.Phase]string{
 	gatepost.PhaseBodyTimeout:    "the answer stalled half way",
 	gatepost.PhaseNoLive:         "nginx had set every server of the group aside after earlier failures",
 	gatepost.PhaseBacklog:        "the listen queue of the socket was full",
-	gatepost.PhaseProtocol:       "what came back was no valid HTTP answer",
+	gatepost.PhaseProtocol:       "what came back was no answer that nginx can pass on",
 	gatepost.PhaseConfig:         "nginx could not even try",
 	gatepost.PhaseUpstreamAnswer: "the upstream itself answered with this status: another proxy stands in between",
 	gatepost.PhaseUnknown:        "the access log alone does not say in which phase it failed",
 }
 
-func clockTime(t gatepost.Time) string { return t.Std().Format("15:04:05") }
+// clockTime writes an instant into a sentence: whole and in UTC, so that a program can read it. Reports
+// for people tell it in their own zone.
+func clockTime(t gatepost.Time) string { return t.Std().Format("2006-01-02T15:04:05Z") }

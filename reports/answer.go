@@ -30,7 +30,7 @@ func (t *tally) answer() string {
 		fmt.Fprintf(&b, " For %s the logs do not decide the cause.", ofThem(n, len(t.Failures)))
 	}
 	if n := len(t.Outages); n > 0 {
-		fmt.Fprintf(&b, " Besides, users saw other errors in %s.", inWords(n, "outage", "outages"))
+		fmt.Fprintf(&b, " Besides, there was other trouble%s.", t.feltBy())
 	}
 	return b.String()
 }
@@ -122,17 +122,96 @@ func (t *tally) answerWithoutFailures() string {
 	case t.Requests == 1:
 		s = "The one request that the access log holds did not end with " + t.watched(" or ") + "."
 	case t.caution() != "" || len(t.Outages) > 0:
-		s = "None of the " + count(t.Requests) + " requests that were read ended with " + t.watched(" or ") + "."
+		s = "None of the " + count(t.Requests) + " requests " + t.ofThatTime() + " ended with " + t.watched(" or ") + "."
 	default:
-		s = "All is well: none of " + count(t.Requests) + " requests ended with " + t.watched(" or ") + "."
+		s = "None of " + count(t.Requests) + " requests ended with " + t.watched(" or ") + "." + t.otherErrors()
 	}
 	if n := len(t.Outages); n > 0 {
-		s += " But users saw other errors in " + inWords(n, "outage", "outages") + "."
+		s += " But there was other trouble" + t.feltBy() + "."
 		for i := range t.Outages[:min(n, 3)] {
 			s += " " + sentence(clip(visible(t.headline(&t.Outages[i])), headlineLimit))
 		}
 	}
 	return s
+}
+
+// window is the time that the report was asked for, "" without bounds.
+func (t *tally) window() string {
+	switch {
+	case known(t.Since) && known(t.Until):
+		return t.clock.spanWith(t.clock.full, t.Since, t.Until)
+	case known(t.Since):
+		return "from " + t.clock.full(t.Since) + " on"
+	case known(t.Until):
+		return "up to " + t.clock.full(t.Until)
+	}
+	return ""
+}
+
+// ofThatTime says which requests are meant.
+func (t *tally) ofThatTime() string {
+	if t.window() != "" {
+		return "of the time that was asked for"
+	}
+	return "that were read"
+}
+
+// explainHint is the command that shows the argument for a failure.
+func (t *tally) explainHint(id string) string { return t.command("explain " + id) }
+
+// command is a command of gatepost on the same logs, as one would type it.
+func (t *tally) command(words string) string {
+	s := "gatepost " + words
+	for _, p := range t.Paths {
+		s += " " + shellWord(p)
+	}
+	return s
+}
+
+// shellWord quotes a path for a shell where it needs that.
+func shellWord(s string) string {
+	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !strings.ContainsRune("-_./,:@+=", r) && !letterOrDigit(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\\''`) + "'"
+}
+
+func letterOrDigit(r rune) bool {
+	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
+}
+
+// otherErrors says which statuses of a server's trouble stand in the access log although none is a
+// failure: a night without failures need not have been a good one.
+func (t *tally) otherErrors() string {
+	var seen []statusCount
+	for status, n := range t.Model.Statuses {
+		if status >= 499 && n > 0 {
+			seen = append(seen, statusCount{status, int(n)})
+		}
+	}
+	if len(seen) == 0 {
+		return " All is well."
+	}
+	slices.SortFunc(seen, func(a, b statusCount) int { return a.status - b.status })
+	var words []string
+	for _, x := range seen {
+		words = append(words, fmt.Sprintf("%d × %s", x.status, count(x.n)))
+	}
+	return " Users saw " + strings.Join(words, ", ") + "."
+}
+
+// feltBy says in how many of the outages users saw errors.
+func (t *tally) feltBy() string {
+	felt := 0
+	for i := range t.Outages {
+		if len(t.Outages[i].Statuses) > 0 {
+			felt++
+		}
+	}
+	if felt == 0 {
+		return ", though users saw no errors of it"
+	}
+	return ": users saw errors in " + inWords(felt, "outage", "outages")
 }
 
 // fact is a figure with what it is.
@@ -153,6 +232,9 @@ func (t *tally) facts() []fact {
 		}
 		first, last := t.firstAndLast()
 		add("when", t.clock.span(first, last))
+	}
+	if window := t.window(); window != "" {
+		add("asked for", window)
 	}
 	if known(t.From) || known(t.To) {
 		add("access log", t.clock.spanWith(t.clock.full, t.From, t.To))
@@ -294,7 +376,7 @@ func rivalsTitle(cause string) string {
 	if cause == gatepost.Undetermined {
 		return "What it may have been"
 	}
-	return "What was ruled out"
+	return "What else was considered"
 }
 
 // sourceLines says what was read of a source and how far it can be trusted.
@@ -398,7 +480,7 @@ func (t *tally) imprint() string {
 // seeMore says how to see the evidence of an incident that is not shown.
 func (t *tally) seeMore(in *gatepost.Incident) string {
 	if members := t.members[in.ID]; len(members) > 0 {
-		return "for one request: gatepost explain " + members[0].ID
+		return "for one request: " + t.explainHint(members[0].ID)
 	}
 	return "gatepost analyze --format json lists them all"
 }

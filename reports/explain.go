@@ -17,6 +17,7 @@ const explainRows = 12
 // for and against it, the rivals and why they lost, the incident it belongs to, and what to do.
 func Explain(w io.Writer, m *gatepost.Model, f *gatepost.Failure, o Options) error {
 	p, t := newPage(w, o), newTally(m)
+	f = t.clock.failure(f)
 	p.failure(t, f)
 	p.verdict(t, f)
 	var support, against []*gatepost.Evidence

@@ -95,7 +95,7 @@ func (d *markdown) incident(in *gatepost.Incident, left int) {
 	d.fix(in.Fix)
 	d.list("What would make it surer", in.Missing)
 	if members := t.members[in.ID]; len(members) > 0 {
-		d.block("The proof for one request: " + mdCode("gatepost explain "+label(members[0].ID)))
+		d.block("The proof for one request: " + mdCode(visible(t.explainHint(label(members[0].ID)))))
 	}
 }
 

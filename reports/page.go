@@ -155,7 +155,7 @@ func wrap(s string, first, n, limit int) []string {
 			return append(rows, head)
 		}
 		if !strings.HasPrefix(rest, " ") {
-			if space := strings.LastIndexByte(head, ' '); space > len(head)/2 {
+			if space := strings.LastIndexByte(head, ' '); space > 0 && longWord(s[space+1:]) <= n {
 				head, rest = head[:space], s[space:]
 			}
 		}
@@ -164,6 +164,12 @@ func wrap(s string, first, n, limit int) []string {
 			return rows
 		}
 	}
+}
+
+// longWord is the width of the word that s begins with.
+func longWord(s string) int {
+	word, _, _ := strings.Cut(s, " ")
+	return columns(word)
 }
 
 // pad fills s with spaces up to n columns; a negative n puts them before it.

@@ -34,9 +34,13 @@ type statusCount struct {
 }
 
 func newTally(m *gatepost.Model) *tally {
+	c := newClock(m)
+	told := *m
+	told.Incidents, told.Outages = c.incidents(m.Incidents), c.incidents(m.Outages)
+	m = &told
 	t := &tally{
 		Model:   m,
-		clock:   newClock(m),
+		clock:   c,
 		sources: sourcesByID(m),
 		titles:  make(map[string]string, len(m.Causes)),
 		members: make(map[string][]*gatepost.Failure, len(m.Incidents)),

@@ -126,7 +126,7 @@ func (p *page) incidentSummary(t *tally, in *gatepost.Incident, advised map[stri
 		cost += ", " + people(in.Clients)
 	}
 	p.para(head, t.clock.span(in.From, in.To)+"  "+cost, proseRows)
-	p.causeRow(t, indent, in, 2)
+	p.causeRow(t, indent, in, 4)
 	if len(in.Fix) == 0 {
 		return
 	}
@@ -265,9 +265,9 @@ func (p *page) requests(t *tally, in *gatepost.Incident) {
 		p.request(t, f)
 	}
 	if more := len(members) - maxRequests; more > 0 {
-		p.para("  ", "and "+count(more)+" more; gatepost analyze --format csv lists them all", proseRows)
+		p.para("  ", "and "+count(more)+" more; "+t.command("analyze --format csv")+" lists them all", proseRows)
 	}
-	p.para("  ", "The proof for one of them: gatepost explain "+members[0].ID, proseRows)
+	p.para("  ", "The proof for one of them: "+t.explainHint(members[0].ID), proseRows)
 }
 
 // request tells a failing request, in one row where it fits, the path in a second where not.

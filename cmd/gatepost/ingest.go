@@ -200,6 +200,9 @@ func (in *ingest) parser(f *source.File, sample []byte, known string) (*parser.P
 	if name := in.formatOf(f.Path); name != "" {
 		return parser.Use(name, sample, o)
 	}
+	if packedAs(sample) != "" {
+		return nil, nil
+	}
 	if p := parser.Detect(sample, o); p != nil || known == "" {
 		return p, nil
 	}
@@ -209,12 +212,33 @@ func (in *ingest) parser(f *source.File, sample []byte, known string) (*parser.P
 func (in *ingest) unknown(src *gatepost.Source, sample []byte, size int64) {
 	src.Bytes = size
 	src.Problem = "the format is not known"
-	hint := "--source FORMAT=" + src.Path + " with one of " + strings.Join(formatNames(), ", ")
-	if binary(sample) {
+	hint := "--nginx-format with the log_format of an access log, or nginx.conf beside it; else --source FORMAT=" + src.Path + " with one of " + strings.Join(formatNames(), ", ")
+	if packed := packedAs(sample); packed != "" {
+		src.Problem = "is packed as " + packed
+		hint = "unpack it, and name what it holds"
+	} else if binary(sample) {
 		src.Problem = "is binary data and no log"
 		hint = "name the logs one by one, or move what is no log out of the way"
 	}
 	in.trouble(hint, "%s: %s", src.Path, src.Problem)
+}
+
+// packings are the marks of packed files that are not unpacked yet: where they stand, and what of.
+var packings = []struct {
+	at         int
+	mark, name string
+}{
+	{0, "\x28\xb5\x2f\xfd", "zstd"}, {0, "\xfd7zXZ\x00", "xz"}, {0, "BZh", "bzip2"}, {0, "PK\x03\x04", "zip"}, {257, "ustar", "tar"},
+}
+
+// packedAs names the packing of a file, "" when it is none of these.
+func packedAs(sample []byte) string {
+	for _, p := range packings {
+		if len(sample) >= p.at+len(p.mark) && string(sample[p.at:p.at+len(p.mark)]) == p.mark {
+			return p.name
+		}
+	}
+	return ""
 }
 
 // binary reports whether a sample is no text: it holds control characters that no log has. NUL
@@ -256,7 +280,20 @@ func (in *ingest) lines(ctx context.Context, f *source.File, s *source.Stream, s
 	cutter.Mark(src)
 	src.Bytes = src.Position
 	in.tooLong(f, cutter)
+	in.notUnderstood(f, src)
 	return nil
+}
+
+// notUnderstood says when a log is mostly something else than it was taken for.
+func (in *ingest) notUnderstood(f *source.File, src *gatepost.Source) {
+	if src.Unparsed*2 <= src.Lines {
+		return
+	}
+	hint := "--source FORMAT=" + f.Path
+	if src.Format == "nginx_access" {
+		hint = "--nginx-format with the log_format that wrote it, or nginx.conf beside it"
+	}
+	in.trouble(hint, "%s: %d of %d lines are not understood as %s", f.Path, src.Unparsed, src.Lines, src.Format)
 }
 
 func (in *ingest) tooLong(f *source.File, c *source.Cutter) {

@@ -21,6 +21,7 @@ type analysis struct {
 	store    *store.Store
 	model    *gatepost.Model
 	files    []*source.File
+	paths    []string // as the user named them
 	troubles []trouble
 }
 
@@ -45,7 +46,7 @@ func (e *env) analyze(ctx context.Context, r *reading, paths []string) (*analysi
 		return a, err
 	}
 	files, problems := source.Find(paths, e.stdin, e.now())
-	a.files = files
+	a.files, a.paths = files, paths
 	in := &ingest{reading: r, progress: newProgress(e)}
 	for _, p := range problems {
 		in.trouble("", "%v", p)
@@ -116,11 +117,42 @@ func (a *analysis) judge(ctx context.Context, in *ingest) error {
 		return err
 	}
 	a.model.Failures, a.model.Incidents, a.model.Outages = result.Failures, result.Incidents, result.Outages
-	a.model.Watched = in.watched
+	a.model.Watched, a.model.Paths = in.watched, a.paths
+	if in.db != "" {
+		a.model.Paths = []string{"--db", in.db}
+	}
+	if err := a.within(ctx, in); err != nil {
+		return err
+	}
 	if in.zone != nil {
 		a.model.Zone = in.zone
 	}
 	a.model.Notes = slices.Concat(in.notes, a.withoutLedger(), result.Notes)
+	return nil
+}
+
+// within cuts the totals of the model to the time that was asked for.
+func (a *analysis) within(ctx context.Context, in *ingest) error {
+	m := a.model
+	m.Since, m.Until = in.since, in.until
+	if !in.since.Known() && !in.until.Known() {
+		return nil
+	}
+	from, to := in.since, in.until
+	if !from.Known() {
+		from = m.From
+	}
+	if !to.Known() {
+		to = max(from, m.To)
+	}
+	m.Requests, m.Statuses = 0, make(map[int]int64)
+	for r, err := range a.store.Requests(ctx, gatepost.Query{From: from, To: to, Lanes: []gatepost.Lane{gatepost.LaneNginx}}) {
+		if err != nil {
+			return err
+		}
+		m.Requests++
+		m.Statuses[int(r.Status)]++
+	}
 	return nil
 }
 

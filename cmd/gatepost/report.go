@@ -67,7 +67,7 @@ func (a *analysis) load(ctx context.Context, db string) error {
 	if m.Failures, err = a.store.Failures(ctx); err != nil {
 		return err
 	}
-	m.Watched = watchedIn(m.Failures)
+	m.Watched, m.Paths = watchedIn(m.Failures), []string{"--db", db}
 	m.Incidents, m.Outages, err = a.store.Incidents(ctx)
 	return err
 }

@@ -57,6 +57,8 @@ func newRoot(e *env) *cobra.Command {
 			return unknownCommand(cmd, args[0])
 		},
 	}
+	root.Version = version()
+	root.SetVersionTemplate("gatepost {{.Version}}\n")
 	root.SetIn(e.stdin)
 	root.SetOut(e.stdout)
 	root.SetErr(e.stderr)
@@ -94,6 +96,8 @@ func tidy(root *cobra.Command) {
 			c.Short = "what a command does, and how"
 		case "completion":
 			c.Short = "make a shell complete commands and options"
+			c.Long = "Write the completion of commands and options for a shell: bash, zsh, fish or powershell."
+			c.Example = "  source <(gatepost completion bash)\n  gatepost completion fish > ~/.config/fish/completions/gatepost.fish"
 		}
 	}
 }
