@@ -109,19 +109,6 @@ func sortedStatuses(statuses map[int]int) []statusCount {
 	return all
 }
 
-// troubles yields the incidents, then the outages.
-func (t *tally) troubles() func(yield func(*gatepost.Incident) bool) {
-	return func(yield func(*gatepost.Incident) bool) {
-		for _, list := range [][]gatepost.Incident{t.Incidents, t.Outages} {
-			for i := range list {
-				if !yield(&list[i]) {
-					return
-				}
-			}
-		}
-	}
-}
-
 // where says file and line of a record, "" when there is none.
 func (t *tally) where(r gatepost.Ref) string {
 	if !r.Known() {

@@ -2,8 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,7 +16,6 @@ import (
 
 	"golang.org/x/tools/txtar"
 
-	"gatepost"
 	"gatepost/correlate"
 )
 
@@ -110,14 +107,14 @@ func tryCause(t *testing.T, file, name string, wins bool) {
 		t.Fatal("the case does not say what it wants")
 	}
 
-	failures := ledgerOf(t, dir, args)
-	if lines := failedLines(t, dir, args); len(failures) != lines {
-		t.Errorf("%d failures in the ledger, %d in the access log", len(failures), lines)
+	l := analyzed(t, append(args, dir)...)
+	if lines := failedLines(t, dir, args); len(l.failures) != lines {
+		t.Errorf("%d failures in the ledger, %d in the access log", len(l.failures), lines)
 	}
+	checkEvidence(t, l)
 	counts := make(map[string]int)
-	for _, f := range failures {
+	for _, f := range l.failures {
 		counts[f.Cause]++
-		checkCited(t, f)
 	}
 	cause, _, _ := strings.Cut(name, "/")
 	checkWanted(t, string(want.Data), cause, wins)
@@ -151,44 +148,6 @@ func writeLog(t *testing.T, path string, data []byte) {
 	}
 }
 
-// failureRecord is what the test reads of a failure in the ledger.
-type failureRecord struct {
-	Type, Cause, File string
-	Line              int
-	Evidence          []struct {
-		Kind, File, Text string
-		Line             int
-	}
-}
-
-func ledgerOf(t *testing.T, dir string, args []string) []failureRecord {
-	t.Helper()
-	var stdout, stderr bytes.Buffer
-	e := system()
-	e.stdin = strings.NewReader("")
-	e.stdout, e.stderr = &stdout, &stderr
-	e.stdoutTerminal, e.stderrTerminal = false, false
-	e.now = func() time.Time { return causesRead }
-	e.zone = time.UTC
-	e.getenv = func(string) string { return "" }
-	e.places = nil
-	args = slices.Concat([]string{"analyze", "--format", "ndjson"}, args, []string{dir})
-	if status := run(context.Background(), e, args); status != statusDone {
-		t.Fatalf("exit status %d: %s", status, &stderr)
-	}
-	var failures []failureRecord
-	for line := range bytes.Lines(stdout.Bytes()) {
-		var f failureRecord
-		if err := json.Unmarshal(line, &f); err != nil {
-			t.Fatalf("%v in %s", err, line)
-		}
-		if f.Type == "failure" {
-			failures = append(failures, f)
-		}
-	}
-	return failures
-}
-
 // failedLines counts the lines of the access logs that the ledger must have, with a pattern that
 // knows nothing of the parser.
 func failedLines(t *testing.T, dir string, args []string) int {
@@ -211,34 +170,6 @@ func failedLines(t *testing.T, dir string, args []string) int {
 		t.Fatal(err)
 	}
 	return n
-}
-
-// checkCited holds a verdict to what it cites: the text must stand in that file at that line.
-func checkCited(t *testing.T, f failureRecord) {
-	t.Helper()
-	cited := 0
-	for _, e := range f.Evidence {
-		if e.File == "" {
-			continue // an absence
-		}
-		cited++
-		data, err := os.ReadFile(e.File)
-		if err != nil {
-			t.Error(err)
-			continue
-		}
-		lines := strings.Split(string(data), "\n")
-		text, _, _ := strings.Cut(e.Text, "\n")
-		switch {
-		case e.Line < 1 || e.Line > len(lines):
-			t.Errorf("line %d, %s: cites line %d of %s, which has %d", f.Line, f.Cause, e.Line, e.File, len(lines))
-		case text == "" || !strings.HasPrefix(lines[e.Line-1], text):
-			t.Errorf("line %d, %s: cites %s:%d as %q, where it says %q", f.Line, f.Cause, e.File, e.Line, text, lines[e.Line-1])
-		}
-	}
-	if cited == 0 && f.Cause != gatepost.Undetermined {
-		t.Errorf("line %d: %s without a line that proves it", f.Line, f.Cause)
-	}
 }
 
 // checkWanted holds a case to its name.

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"gatepost"
 )
 
 // incidentsDir holds recorded incidents: a folder of logs each, and the true cause of every line
@@ -138,15 +140,15 @@ type summary struct {
 // after those that a test moves.
 func clock() time.Time { return time.Date(2028, time.January, 1, 0, 0, 0, 0, time.UTC) }
 
-// analyzed runs the program on paths and reads its ledger.
-func analyzed(t *testing.T, paths ...string) *ledger {
+// analyzed runs "gatepost analyze" with arguments, paths among them, and reads its ledger.
+func analyzed(t *testing.T, args ...string) *ledger {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	e := env{
 		stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr,
 		now: clock, zone: time.UTC, getenv: func(string) string { return "" },
 	}
-	l := &ledger{status: run(context.Background(), e, append([]string{"analyze", "--format", "ndjson"}, paths...))}
+	l := &ledger{status: run(context.Background(), e, append([]string{"analyze", "--format", "ndjson"}, args...))}
 	l.stderr = stderr.String()
 	if l.status != statusDone {
 		t.Fatalf("exit status %d: %s", l.status, l.stderr)
@@ -290,8 +292,15 @@ func checkEvidence(t *testing.T, l *ledger) {
 		}
 	}
 	for _, f := range l.failures {
+		cited := 0
 		for _, e := range f.Evidence {
 			check(e)
+			if e.File != "" {
+				cited++
+			}
+		}
+		if cited == 0 && f.Cause != gatepost.Undetermined {
+			t.Errorf("line %d: %s without a line that proves it", f.Line, f.Cause)
 		}
 	}
 	for _, i := range l.incidents {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -99,4 +101,31 @@ func (x transformation) moved(in incident, before, after map[int]failure) []scor
 		}
 	}
 	return all
+}
+
+// TestMachines puts the logs of two incidents side by side, a folder each, as of two machines: what
+// happened on one explains nothing on the other, though their pids, ports and hours are the same.
+func TestMachines(t *testing.T) {
+	all := recorded(t)
+	for i, in := range all {
+		other := all[(i+7)%len(all)]
+		t.Run(in.name+"+"+other.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			for host, in := range map[string]incident{"erp1": in, "erp2": other} {
+				if err := os.CopyFS(filepath.Join(dir, host), os.DirFS(in.dir)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, f := range analyzed(t, dir).failures {
+				truth := in.truth
+				if filepath.Base(filepath.Dir(f.File)) == "erp2" {
+					truth = other.truth
+				}
+				if !truth[f.Line].accepts(f.Cause) {
+					t.Errorf("%s:%d is %s, not %s (%.2f)", f.File, f.Line, truth[f.Line].Cause, f.Cause, f.Confidence)
+				}
+			}
+		})
+	}
 }
