@@ -20,7 +20,8 @@ func (p *page) film(t *tally, in *gatepost.Incident, f *gatepost.Failure) {
 	p.part("Who held the workers")
 	cols := p.width - filmLabel - 3
 	strip := make([]rune, cols)
-	draw := func(label string) { p.line("  " + pad(label, filmLabel) + string(strip)) }
+	held := strings.NewReplacer("█", p.paint(causeColor(in.Cause), "█"))
+	draw := func(label string) { p.line("  " + pad(label, filmLabel) + held.Replace(string(strip))) }
 	fill := func(r rune) {
 		for i := range strip {
 			strip[i] = r
@@ -72,7 +73,7 @@ func (p *page) film(t *tally, in *gatepost.Incident, f *gatepost.Failure) {
 		}
 		draw("worker " + strconv.Itoa(row.PID))
 	}
-	p.para("  ", "█ a request that failed or was held up, ▒ an ordinary one, · free, × killed", proseRows)
+	p.para("  "+p.paint(causeColor(in.Cause), "█")+" ", "a request that failed or was held up, ▒ an ordinary one, · free, × killed", proseRows)
 }
 
 func busySign(b gatepost.FilmSpan) rune {

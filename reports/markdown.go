@@ -24,14 +24,14 @@ func renderMarkdown(w io.Writer, m *gatepost.Model, _ Options) error {
 	d := &markdown{bufio.NewWriter(w), t}
 	d.answer()
 	d.causeTable()
-	for i := range m.Incidents {
-		d.incident(&m.Incidents[i], maxCited)
+	for i := range t.Incidents {
+		d.incident(&t.Incidents[i], maxCited)
 	}
-	if len(m.Outages) > 0 {
+	if len(t.Outages) > 0 {
 		d.block("## Trouble without a " + t.watched(" or "))
 	}
-	for i := range m.Outages {
-		d.incident(&m.Outages[i], maxCited/2)
+	for i := range t.Outages {
+		d.incident(&t.Outages[i], maxCited/2)
 	}
 	d.whatWasRead()
 	return d.w.Flush()

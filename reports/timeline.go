@@ -30,14 +30,14 @@ const (
 func renderTimeline(w io.Writer, m *gatepost.Model, o Options) error {
 	p, t := newPage(w, o), newTally(m)
 	p.firstScreen(t)
-	for i := range m.Incidents {
-		p.incident(t, &m.Incidents[i])
+	for i := range t.Incidents {
+		p.incident(t, &t.Incidents[i])
 	}
-	for i := range m.Outages {
+	for i := range t.Outages {
 		if i == 0 {
 			p.heading("Trouble without a " + t.watched(" or "))
 		}
-		p.outage(t, &m.Outages[i])
+		p.outage(t, &t.Outages[i])
 	}
 	p.whatWasRead(t)
 	return p.done()
