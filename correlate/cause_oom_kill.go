@@ -111,6 +111,8 @@ func oomKillDown(s *scene, d *downtime, e *gatepost.Event) Hypothesis {
 		h.Evidence = append(h.Evidence, cite(gatepost.For, e, decisive, "pid", "the killed process is Odoo's, and the service was stopped right after: systemd stops a unit in which a process was killed for memory (OOMPolicy=stop)"))
 	case p != nil:
 		h.Evidence = append(h.Evidence, cite(gatepost.For, e, decisive+weak, "pid", "the killed process is one of Odoo's, and the whole service went with it"))
+	case !s.dated(e):
+		h.Veto = "the clock of the kernel's log is not known well enough to join this kill by its time"
 	case ofOdoo(e.Name) && d.stop == nil && e.Time < d.from.Add(-deathSlack):
 		h.Veto = fmt.Sprintf("the kernel killed %s (pid %d) %s before the service went, and nothing joins the two", e.Name, e.PID, seconds(d.from.Sub(e.Time)))
 	case ofOdoo(e.Name) && d.stop == nil && d.server == nil:
@@ -170,7 +172,7 @@ func oomCase(s *scene, c *Case) []Hypothesis {
 		return nil
 	}
 	for _, e := range s.within(gatepost.KernelOOM, c.Time.Add(-deathSlack), c.until.Add(deathSlack)) {
-		if src := s.sources[e.Ref.Source]; !ofOdoo(e.Name) || src != nil && src.Clock.Sigma > time.Minute {
+		if !ofOdoo(e.Name) || !s.dated(e) {
 			continue
 		}
 		return []Hypothesis{{

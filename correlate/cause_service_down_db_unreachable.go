@@ -20,12 +20,9 @@ func dbDownDown(s *scene, d *downtime) []Hypothesis {
 	h := Hypothesis{Instance: "Odoo could not reach PostgreSQL from " + clockTime(d.from), Root: gatepost.Step{Time: d.from, Says: "PostgreSQL could not be reached"}}
 	for _, f := range d.failed {
 		if f.reason() == "database" {
-			w := 0
-			if len(h.Evidence) == 0 {
-				w = strong
-				h.Root.Time = f.event.Time
-			}
-			h.Evidence = append(h.Evidence, cite(gatepost.For, f.errors[0], w, "pid", "Odoo started and got no connection to its database"))
+			h.Root.Time = f.event.Time
+			h.Evidence = append(h.Evidence, cite(gatepost.For, f.errors[0], strong, "pid", "Odoo started and got no connection to its database"))
+			break // the same failure again is no new evidence
 		}
 	}
 	if down := s.database.during(d); down != nil {

@@ -20,22 +20,29 @@ var _ = register(Cause{
 
 func startupDown(s *scene, d *downtime) []Hypothesis {
 	h := Hypothesis{Root: gatepost.Step{Time: d.from, Says: "Odoo did not come up"}}
+	starts := 0
 	for _, f := range d.failed {
 		if why := f.reason(); why != "" && why != "load" {
-			h.Evidence = append(h.Evidence, cite(gatepost.Against, f.errors[0], -fair, "process", "the start failed at the database"))
+			if h.strongest(gatepost.Against) == nil {
+				h.Evidence = append(h.Evidence, cite(gatepost.Against, f.errors[0], -fair, "process", "a start failed at the database"))
+			}
 			continue
 		}
-		h.Root = gatepost.Step{Time: f.event.Time, Says: "a start of Odoo did not get to serve", Ref: f.event.Ref}
-		w := 0
-		if len(h.Evidence) == 0 {
-			w = strong
+		if starts++; starts > 1 {
+			continue // one stands for all: the same failure again is no new evidence
 		}
-		h.Evidence = append(h.Evidence, cite(gatepost.For, f.event, w, "process", "Odoo started here, and never opened its port"))
+		h.Root = gatepost.Step{Time: f.event.Time, Says: "a start of Odoo did not get to serve", Ref: f.event.Ref}
+		h.Evidence = append(h.Evidence, cite(gatepost.For, f.event, strong, "process", "Odoo started here, and never opened its port"))
 		for _, e := range f.errors {
 			if e.Kind == gatepost.OdooLoadError {
 				h.Evidence = append(h.Evidence, cite(gatepost.For, e, fair, "pid", "what broke the start"))
+				break
 			}
 		}
+	}
+	if starts > 1 {
+		last := d.failed[len(d.failed)-1]
+		h.Evidence = append(h.Evidence, cite(gatepost.For, last.event, 0, "process", fmt.Sprintf("the last of %d starts that failed", len(d.failed))))
 	}
 	for i, e := range s.tracebacks(d) {
 		if databaseTrouble(e.Name) {
@@ -128,26 +135,39 @@ func (f *failedStart) reason() string {
 // it, undated ones when there is only one downtime that they can belong to.
 func (s *scene) tracebacks(d *downtime) []*gatepost.Event {
 	all := s.within(gatepost.OdooTraceback, d.from.Add(-downSlack), d.lastOf().Add(downSlack))
-	if d.server == nil || len(s.silentDowntimes(d.server)) > 1 {
-		return all
+	if d.server == nil || !d.mayHideStarts() || len(s.silentDowntimes(d.server)) > 1 {
+		return few(all)
 	}
 	for _, e := range s.undated {
 		if e.Kind == gatepost.OdooTraceback {
 			all = append(all, e)
 		}
 	}
-	return all
+	return few(all)
 }
 
 // silentDowntimes are those in which a start may have failed.
 func (s *scene) silentDowntimes(sv *server) []*downtime {
 	var all []*downtime
 	for _, d := range sv.downtimes {
-		if len(d.cases) > 0 && (len(d.failed) > 0 || d.silence > 5*time.Second || d.after == nil) {
+		if len(d.cases) > 0 && d.mayHideStarts() {
 			all = append(all, d)
 		}
 	}
 	return all
+}
+
+// mayHideStarts reports whether a start may have failed in the downtime without a line in the log.
+func (d *downtime) mayHideStarts() bool {
+	return len(d.failed) > 0 || d.silence > 5*time.Second || d.after == nil
+}
+
+// few are the first and the last of many events that say the same.
+func few(all []*gatepost.Event) []*gatepost.Event {
+	if len(all) <= 6 {
+		return all
+	}
+	return append(slices.Clone(all[:5]), all[len(all)-1])
 }
 
 // databaseTrouble reports whether the last line of a traceback is about the connection to

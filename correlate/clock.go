@@ -161,8 +161,8 @@ func (a *aligner) localVotes(src *gatepost.Source) []vote {
 const votesPerLine = 50
 
 // errorVotes pairs error lines with the failing access lines of the same client and request. What
-// fails all the time, such as a probe, fits itself at any of its periods: of that only the first
-// and the last are paired.
+// fails all the time, such as a probe, fits itself at any of its periods: it is paired in order,
+// and only where nothing rarer failed.
 func (a *aligner) errorVotes(src *gatepost.Source) []vote {
 	type who struct {
 		key    uint64
@@ -172,10 +172,12 @@ func (a *aligner) errorVotes(src *gatepost.Source) []vote {
 	for _, e := range a.raw[gatepost.NginxRequest] {
 		access[who{e.Key, e.Client}] = append(access[who{e.Key, e.Client}], e.Time)
 	}
-	for _, e := range a.of(gatepost.NginxError, src.ID) {
-		failed[who{e.Key, e.Client}] = append(failed[who{e.Key, e.Client}], e.Time)
+	for _, e := range a.raw[gatepost.NginxError] {
+		if e.Ref.Source == src.ID {
+			failed[who{e.Key, e.Client}] = append(failed[who{e.Key, e.Client}], e.Time)
+		}
 	}
-	var votes []vote
+	var rare, frequent []vote
 	for k, errors := range failed {
 		lines := access[k]
 		switch {
@@ -183,16 +185,24 @@ func (a *aligner) errorVotes(src *gatepost.Source) []vote {
 		case len(lines) <= rareKey && len(errors) <= rareKey:
 			for _, e := range errors {
 				for _, l := range lines {
-					votes = append(votes, voteFor(e, l))
+					rare = append(rare, voteFor(e, l))
 				}
 			}
 		default:
 			slices.Sort(lines)
 			slices.Sort(errors)
-			votes = append(votes, voteFor(errors[0], lines[0]), voteFor(errors[len(errors)-1], lines[len(lines)-1]))
+			frequent = append(frequent, voteFor(errors[0], lines[0]), voteFor(errors[len(errors)-1], lines[len(lines)-1]))
+			for i := range min(voters, len(errors)) {
+				if len(errors) == len(lines) {
+					frequent = append(frequent, voteFor(errors[i], lines[i]))
+				}
+			}
 		}
 	}
-	return votes
+	if len(rare) > 0 {
+		return rare
+	}
+	return frequent
 }
 
 // killVotes pairs kernel kills with what Odoo logs of them: a new worker in the place of the dead
@@ -338,7 +348,18 @@ func (a *aligner) bootClock(src *gatepost.Source) gatepost.Clock {
 	if n == 0 {
 		return gatepost.Clock{Zone: "boot unknown", How: "nothing in the logs tells when the machine started", Sigma: time.Duration(1) << 62}
 	}
-	return gatepost.Clock{Shift: shift, Zone: "boot " + gatepost.Time(shift.Truncate(time.Second)).String(), How: fmt.Sprintf("%d kernel %s that Odoo's log shows too", n, plural(n, "kill", "kills")), Votes: n, Sigma: time.Second}
+	sigma := time.Second
+	if n == 1 && !a.knowsVictim(src) {
+		sigma = time.Hour // one pair fits itself: it dates the log, and proves nothing
+	}
+	return gatepost.Clock{Shift: shift, Zone: "boot " + gatepost.Time(shift.Truncate(time.Second)).String(), How: fmt.Sprintf("%d kernel %s that Odoo's log shows too", n, plural(n, "kill", "kills")), Votes: n, Sigma: sigma}
+}
+
+// knowsVictim reports whether Odoo's log has a worker with the pid of a process that the kernel killed.
+func (a *aligner) knowsVictim(src *gatepost.Source) bool {
+	return slices.ContainsFunc(a.of(gatepost.KernelOOM, src.ID), func(k gatepost.Event) bool {
+		return slices.ContainsFunc(a.raw[gatepost.OdooWorkerAlive], func(e gatepost.Event) bool { return e.PID == k.PID })
+	})
 }
 
 // densest is the middle of the window of the given width that holds most votes, and how many.

@@ -79,7 +79,7 @@ func (p *part) judge(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Result{Incidents: incidents, Outages: outages, Notes: s.notes}
+	r := &Result{Incidents: incidents, Outages: outages}
 	for _, c := range s.cases {
 		r.Failures = append(r.Failures, c.Failure)
 	}

@@ -59,7 +59,7 @@ func (s *scene) buildDeaths() {
 		s.kernelKills(sv)
 		s.silentDeaths(sv)
 		s.geventDeaths(sv)
-		slices.SortStableFunc(sv.deaths, func(a, b *death) int { return int(sign(a.at < b.at)) })
+		slices.SortStableFunc(sv.deaths, func(a, b *death) int { return sign(a.at < b.at) })
 	}
 	s.containerKills()
 	for _, sv := range s.servers {
@@ -206,23 +206,25 @@ func (sv *server) vanished(t gatepost.Time, used map[*process]bool) *process {
 
 // geventDeaths are ends of the event process: it is started anew while the workers live on.
 func (s *scene) geventDeaths(sv *server) {
-	for _, g := range sv.generations {
-		var before *process
-		for _, p := range sv.processes {
-			if p.role != roleGevent || !p.born.Known() || sv.generationAt(p.born) != g {
-				continue
-			}
-			if before != nil && !slices.ContainsFunc(sv.deaths, func(d *death) bool { return d.process == before }) {
-				d := &death{server: sv, process: before, role: roleGevent, at: p.born, how: bySilence, successor: p.bornEvent}
-				for _, e := range s.within(gatepost.OdooWorkerMemory, p.born.Add(-replaceWithin), p.born) {
-					if e.PID == before.pid && sv.sources[e.Ref.Source] {
-						d.how, d.event, d.at = byMemory, e, e.Time
-					}
-				}
-				sv.deaths = append(sv.deaths, d)
-			}
-			before = p
+	killed := make(map[*process]bool)
+	for _, d := range sv.deaths {
+		killed[d.process] = true
+	}
+	var before *process
+	for _, p := range sv.processes {
+		if p.role != roleGevent || !p.born.Known() {
+			continue
 		}
+		if before != nil && !killed[before] && sv.generationAt(before.born) == sv.generationAt(p.born) {
+			d := &death{server: sv, process: before, role: roleGevent, at: p.born, how: bySilence, successor: p.bornEvent}
+			for _, e := range s.within(gatepost.OdooWorkerMemory, p.born.Add(-replaceWithin), p.born) {
+				if e.PID == before.pid && sv.sources[e.Ref.Source] {
+					d.how, d.event, d.at = byMemory, e, e.Time
+				}
+			}
+			sv.deaths = append(sv.deaths, d)
+		}
+		before = p
 	}
 }
 
@@ -240,7 +242,7 @@ func ofOdoo(comm string) bool {
 // of its own name space) with a worker that vanished at that moment.
 func (s *scene) containerKills() {
 	for _, e := range s.byKind[gatepost.KernelOOM] {
-		if !ofOdoo(e.Name) || s.anyKnows(e) {
+		if !ofOdoo(e.Name) || s.anyKnows(e) || !s.dated(e) {
 			continue
 		}
 		var best *death
@@ -256,6 +258,12 @@ func (s *scene) containerKills() {
 			best.how, best.event = byOOM, e
 		}
 	}
+}
+
+// dated reports whether the clock of an event's source is known well enough to join by time.
+func (s *scene) dated(e *gatepost.Event) bool {
+	src := s.sources[e.Ref.Source]
+	return src == nil || src.Clock.Sigma <= time.Minute
 }
 
 func (s *scene) anyKnows(e *gatepost.Event) bool {

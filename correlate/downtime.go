@@ -29,6 +29,8 @@ const (
 	// failTimeout is nginx's fail_timeout by default: so long a group without a live server
 	// keeps refusing after the service is back.
 	failTimeout = 10 * time.Second
+	// beforeGap ends the downtime before the first start of a log at a pause of the refusals.
+	beforeGap = 5 * time.Minute
 	// clusterGap joins refusals into one downtime where no Odoo log shows its bounds.
 	clusterGap = 30 * time.Second
 )
@@ -116,11 +118,14 @@ func (s *scene) downtimeBefore(sv *server) *downtime {
 	}
 	g := sv.generations[0]
 	from := gatepost.NoTime
-	for _, c := range s.cases {
-		if slices.Contains(c.servers, sv) && c.turnedAway() && c.Time < g.listening.Time {
-			from = c.Time
+	for _, c := range slices.Backward(s.casesIn(g.listening.Time.Add(-24*time.Hour), g.listening.Time)) {
+		if !slices.Contains(c.servers, sv) || !c.turnedAway() {
+			continue
+		}
+		if from.Known() && from.Sub(c.Time) > beforeGap {
 			break
 		}
+		from = c.Time
 	}
 	if !from.Known() {
 		return nil
@@ -195,24 +200,37 @@ func (d *downtime) findFailedStarts(s *scene) {
 	if !to.Known() {
 		to = d.server.last
 	}
-	for _, e := range s.within(gatepost.OdooStart, d.from, to) {
-		if !d.server.sources[e.Ref.Source] || d.after != nil && e.PID == d.after.master {
-			continue
+	starts := slices.DeleteFunc(slices.Clone(s.within(gatepost.OdooStart, d.from, to)), func(e *gatepost.Event) bool {
+		return !d.server.sources[e.Ref.Source] || d.after != nil && (e == d.after.start || e.PID == d.after.master && e.Time > d.after.listening.Time)
+	})
+	next := make(map[int]gatepost.Time) // the next start of a pid: in a container it is 1 every time
+	for _, e := range slices.Backward(starts) {
+		until := to
+		if t, again := next[e.PID]; again {
+			until = t
+		} else if d.after != nil && d.after.start != nil && d.after.master == e.PID {
+			until = d.after.start.Time
 		}
+		next[e.PID] = e.Time
 		f := &failedStart{event: e}
 		for _, k := range []gatepost.Kind{gatepost.OdooDBFailed, gatepost.OdooLoadError, gatepost.OdooPoolFull, gatepost.OdooDiskFull, gatepost.OdooMemoryError, gatepost.OdooError} {
-			for _, x := range s.within(k, e.Time, to) {
+			for _, x := range s.within(k, e.Time, min(until, e.Time.Add(startLength))) {
 				if x.PID == e.PID && d.server.sources[x.Ref.Source] {
 					f.errors = append(f.errors, x)
+					break // the first of a kind says it
 				}
 			}
 		}
-		if len(f.errors) == 0 && s.did(gatepost.OdooUpgrade, e, to) {
+		if len(f.errors) == 0 && s.did(gatepost.OdooUpgrade, e, until) {
 			continue // a run that upgrades modules and ends by itself
 		}
 		d.failed = append(d.failed, f)
 	}
+	slices.Reverse(d.failed)
 }
+
+// startLength is how long a start may take to fail.
+const startLength = 10 * time.Minute
 
 // did reports whether the process of a start logged an event of that kind up to a time.
 func (s *scene) did(k gatepost.Kind, start *gatepost.Event, to gatepost.Time) bool {
@@ -228,7 +246,7 @@ func (s *scene) bareDowntimes() {
 		if c.down != nil || c.timedOut() || !c.turnedAway() && c.Phase != gatepost.PhaseUnknown {
 			continue
 		}
-		if c.server != nil && c.server.first.Known() && c.server.first <= c.Time && c.Time <= c.server.last {
+		if c.server != nil && len(c.server.generations) > 0 && c.server.first <= c.Time && c.Time <= c.server.last {
 			continue // Odoo's log shows it alive
 		}
 		addr := c.Upstream

@@ -50,7 +50,7 @@ func (s *scene) incidents() []gatepost.Incident {
 		g.collectWinners()
 	}
 	slices.SortStableFunc(groups, func(a, b *group) int {
-		return cmp.Or(int(sign(a.from() < b.from())), strings.Compare(a.key, b.key))
+		return cmp.Or(sign(a.from() < b.from()), strings.Compare(a.key, b.key))
 	})
 	all := make([]gatepost.Incident, 0, len(groups))
 	for i, g := range groups {
@@ -79,7 +79,7 @@ func (g *group) collectWinners() {
 			g.winners = append(g.winners, h)
 		}
 	}
-	slices.SortStableFunc(g.winners, func(a, b *Hypothesis) int { return int(sign(a.Root.Time < b.Root.Time)) })
+	slices.SortStableFunc(g.winners, func(a, b *Hypothesis) int { return sign(a.Root.Time < b.Root.Time) })
 }
 
 // from is when the trouble began as far as the logs show.
@@ -230,7 +230,7 @@ func (g *group) evidence() []gatepost.Evidence {
 	}
 	slices.SortStableFunc(all, func(a, b gatepost.Evidence) int {
 		if a.Time.Known() != b.Time.Known() {
-			return int(sign(a.Time.Known()))
+			return sign(a.Time.Known())
 		}
 		return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.Ref.Line, b.Ref.Line))
 	})

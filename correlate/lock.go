@@ -53,7 +53,7 @@ func (s *scene) buildCrons() {
 			}
 		}
 	}
-	slices.SortStableFunc(s.crons, func(a, b *cronRun) int { return int(sign(a.from < b.from)) })
+	slices.SortStableFunc(s.crons, func(a, b *cronRun) int { return sign(a.from < b.from) })
 }
 
 // lastOf is the end of the run, or the end of the server's log while it is open.
@@ -129,7 +129,7 @@ func (s *scene) buildLocks() {
 			w.holders = e.PIDs
 		}
 	}
-	slices.SortStableFunc(s.locks, func(a, b *lockWait) int { return int(sign(a.from < b.from)) })
+	slices.SortStableFunc(s.locks, func(a, b *lockWait) int { return sign(a.from < b.from) })
 	s.buildHolds()
 }
 

@@ -48,7 +48,7 @@ func (s *scene) outages(ctx context.Context, h History, incidents []gatepost.Inc
 			return i.Cause == t.cause && i.From <= t.to.Add(time.Minute) && i.To >= t.from.Add(-time.Minute)
 		})
 	})
-	slices.SortStableFunc(all, func(a, b trouble) int { return int(sign(a.from < b.from)) })
+	slices.SortStableFunc(all, func(a, b trouble) int { return sign(a.from < b.from) })
 	var out []gatepost.Incident
 	for i, t := range all {
 		in := s.outage(fmt.Sprintf("o-%02d", i+1), t)

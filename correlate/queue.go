@@ -62,7 +62,7 @@ func (s *scene) buildQueues() {
 				q.busy += o
 			}
 		}
-		slices.SortStableFunc(q.holders, func(a, b holder) int { return int(sign(a.work.start < b.work.start)) })
+		slices.SortStableFunc(q.holders, func(a, b holder) int { return sign(a.work.start < b.work.start) })
 		if len(q.holders) > 0 || c.work == nil {
 			c.queue = q
 		}

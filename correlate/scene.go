@@ -26,7 +26,6 @@ type scene struct {
 	cases    []*Case
 	routes   map[uint64]*sketch // how long each route normally takes in Odoo
 	usual    patience           // nginx's timeout where no configuration tells it
-	notes    []string
 }
 
 func newScene(ctx context.Context, h History, sources []gatepost.Source, o Options) (*scene, error) {

@@ -40,21 +40,26 @@ func (s *scene) judge(c *Case) {
 	}
 	slices.SortStableFunc(hs, func(a, b Hypothesis) int {
 		if (a.Veto == "") != (b.Veto == "") {
-			return int(sign(a.Veto == ""))
+			return sign(a.Veto == "")
 		}
 		return cmp.Or(b.score-a.score, cmp.Compare(a.Cause, b.Cause), cmp.Compare(a.Instance, b.Instance))
 	})
 	hs = onePerCause(hs)
 	c.hypotheses = hs
-	total := math.Pow(10, leak/1000.0)
+	best := leak
 	for _, h := range hs {
 		if h.Veto == "" {
-			total += math.Pow(10, float64(h.score)/1000)
+			best = max(best, h.score)
 		}
 	}
-	posterior := func(score int) float64 {
-		return math.Round(min(most, math.Pow(10, float64(score)/1000)/total)*1e4) / 1e4
+	odds := func(score int) float64 { return math.Pow(10, float64(score-best)/1000) } // never above 1
+	total := odds(leak)
+	for _, h := range hs {
+		if h.Veto == "" {
+			total += odds(h.score)
+		}
 	}
+	posterior := func(score int) float64 { return math.Round(min(most, odds(score)/total)*1e4) / 1e4 }
 	// Of an undetermined verdict, the confidence is what its likeliest cause would have had.
 	v := gatepost.Verdict{Cause: gatepost.Undetermined, State: gatepost.Final}
 	if len(hs) > 0 && hs[0].Veto == "" {

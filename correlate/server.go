@@ -3,6 +3,7 @@ package correlate
 import (
 	"cmp"
 	"slices"
+	"sort"
 	"time"
 
 	"gatepost"
@@ -244,7 +245,7 @@ func (sv *server) buildGenerations(events []*gatepost.Event) {
 			starts[e.PID] = e
 			continue
 		case gatepost.OdooListening:
-			if g != nil && g.listening != nil && g.master == e.PID && g.stop == nil {
+			if g != nil && g.listening != nil && g.master == e.PID && g.stop == nil && g.start == starts[e.PID] {
 				break // the port was taken, it tries again
 			}
 			next()
@@ -270,6 +271,9 @@ func (sv *server) buildGenerations(events []*gatepost.Event) {
 				g.gevent = e
 			}
 		case gatepost.OdooStop:
+			if own := starts[e.PID]; own != nil && own != g.start && g.master != e.PID {
+				break // a run beside the service, such as an upgrade or a shell, ends
+			}
 			if g.stop == nil {
 				g.stop, g.master = e, cmp.Or(g.master, e.PID)
 			}
@@ -308,10 +312,12 @@ func (sv *server) markInitial() {
 
 // generationAt returns the generation that served at t, or the last that began before.
 func (sv *server) generationAt(t gatepost.Time) *generation {
-	for _, g := range slices.Backward(sv.generations) {
-		if g.listening == nil || g.listening.Time <= t {
-			return g
-		}
+	i := sort.Search(len(sv.generations), func(i int) bool {
+		g := sv.generations[i]
+		return g.listening != nil && g.listening.Time > t
+	})
+	if i > 0 {
+		return sv.generations[i-1]
 	}
 	return nil
 }

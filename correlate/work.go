@@ -235,7 +235,7 @@ func match(list []*contender, works []*work) {
 	left := slices.DeleteFunc(slices.Clone(list), func(k *contender) bool { return !gaveUp(k) })
 	slices.SortStableFunc(left, func(a, b *contender) int { return int(a.end - b.end) })
 	slices.SortStableFunc(works, func(a, b *work) int {
-		return int(sign(a.began() < b.began()))
+		return sign(a.began() < b.began())
 	})
 	for _, k := range left {
 		for _, w := range works {
