@@ -52,7 +52,7 @@ func (s *scene) buildCases() {
 			Ref: e.Ref, Time: e.Time, Start: gatepost.NoTime, Duration: e.Duration,
 			Status: e.Status, Method: e.Method, Path: e.Path, Client: e.Client, Upstream: e.Upstream,
 		}
-		if e.Duration != gatepost.Unknown {
+		if e.Duration != gatepost.Unknown && e.Duration <= longest {
 			c.Start = e.Time.Add(-e.Duration)
 		}
 		s.cases = append(s.cases, c)
@@ -94,14 +94,16 @@ func (s *scene) joinErrors() {
 		client string
 	}
 	open := make(map[who][]*Case)
+	ofClient := make(map[string][]*Case)
 	for _, c := range s.cases {
 		k := who{c.key, c.Client}
 		open[k] = append(open[k], c)
+		ofClient[c.Client] = append(ofClient[c.Client], c)
 	}
 	for _, e := range s.byKind[gatepost.NginxError] {
 		candidates := open[who{e.Key, e.Client}]
 		if e.Key == 0 {
-			candidates = s.casesOf(e.Client) // nginx cut the line at 2048 bytes, in the path
+			candidates = ofClient[e.Client] // nginx cut the line at 2048 bytes, in the path
 		}
 		var best *Case
 		i := sort.Search(len(candidates), func(i int) bool { return candidates[i].until.Add(errorSlack) >= e.Time })
@@ -136,17 +138,6 @@ func (s *scene) casesIn(from, to gatepost.Time) []*Case {
 	i := sort.Search(len(s.cases), func(i int) bool { return s.cases[i].Time >= from })
 	j := sort.Search(len(s.cases), func(i int) bool { return s.cases[i].Time > to })
 	return s.cases[i:max(i, j)]
-}
-
-// casesOf are the failures of one client.
-func (s *scene) casesOf(client string) []*Case {
-	var all []*Case
-	for _, c := range s.cases {
-		if c.Client == client {
-			all = append(all, c)
-		}
-	}
-	return all
 }
 
 // near ranks the cases an error line could belong to: those that lack a line for this try first,

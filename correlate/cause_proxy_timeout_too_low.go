@@ -60,7 +60,11 @@ func patienceWork(s *scene, w *work) []Hypothesis {
 	h.Root = gatepost.Step{Time: w.start, Says: fmt.Sprintf("a request began that takes %s", seconds(w.duration())), Ref: w.ref}
 	h.Evidence = append(h.Evidence, s.ownLine(w, strong+weak, fmt.Sprintf("Odoo finished it with %d after %s, when nginx had given up", w.status, seconds(w.duration()))))
 	if w.sql != gatepost.Unknown {
-		h.Evidence = append(h.Evidence, s.ownLine(w, weak, fmt.Sprintf("%s of that were SQL, and no lock is logged in its time", seconds(w.sql))))
+		says := fmt.Sprintf("%s of that were SQL", seconds(w.sql))
+		if s.covers("postgresql", w.end) {
+			says += ", and no lock is logged in its time"
+		}
+		h.Evidence = append(h.Evidence, s.ownLine(w, weak, says))
 	}
 	if r := s.cronBeside(w); r != nil {
 		h.Evidence = append(h.Evidence, cite(gatepost.Against, r.event(), -strong, "time", "a scheduled action ran in the same process all the while"))

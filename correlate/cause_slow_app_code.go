@@ -79,8 +79,8 @@ func codeWork(s *scene, w *work) []Hypothesis {
 // neverFinished is a request of which Odoo never wrote the line: it ran until something ended it,
 // or until the log ends.
 func (s *scene) neverFinished(w *work, h Hypothesis) []Hypothesis {
-	if !s.covers("odoo", w.end) {
-		return nil
+	if !s.covers("odoo", w.end) || w.server == nil || w.server.requests == 0 {
+		return nil // no line of it proves nothing where no request has one
 	}
 	if e, share := s.statement(w); e != nil && share >= sqlShare {
 		h.Evidence = append(h.Evidence, cite(gatepost.Against, e, -strong, "time", "a slow statement filled its time"))
@@ -93,7 +93,7 @@ func (s *scene) neverFinished(w *work, h Hypothesis) []Hypothesis {
 	}
 	h.Via = fmt.Sprintf("it ran until its worker was ended after %s", seconds(w.death.limit))
 	h.Evidence = append(h.Evidence, cite(gatepost.For, w.death.event, strong+weak, "time", fmt.Sprintf("the worker of this request was ended only after its limit of %s: the request did not come to an end by itself, and nginx had given up before", seconds(w.death.limit))))
-	if w.death.event.Kind == gatepost.OdooWorkerTimeout {
+	if s.covers("postgresql", w.end) {
 		h.Evidence = append(h.Evidence, absence(gatepost.For, 0, "no lock and no slow statement is logged in its time"))
 	}
 	h.Root = gatepost.Step{Time: w.start, Says: "the request began, and did not come to an end by itself"}

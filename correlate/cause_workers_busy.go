@@ -145,6 +145,9 @@ func busyBacklog(s *scene, c *Case) []Hypothesis {
 		weight = strong
 	}
 	h.Evidence = append(h.Evidence, cite(gatepost.For, c.decisiveLine(), weight, "request", "the queue holds 8 connections for each worker; it overflows only while all workers are busy for long"))
+	if c.queue == nil && c.server != nil && c.server.requests > 0 && s.covers("odoo", c.Time) {
+		h.Evidence = append(h.Evidence, absence(gatepost.Against, -leak, "Odoo's log shows no request that held a worker meanwhile"))
+	}
 	for _, e := range s.within(gatepost.KernelOverflow, c.Time.Add(-time.Minute), c.until) {
 		h.Evidence = append(h.Evidence, cite(gatepost.For, e, strong, "time", fmt.Sprintf("the kernel saw the listen queue of port %d overflow", e.Number)))
 		break

@@ -72,6 +72,9 @@ func (p *part) judge(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	for _, c := range s.cases {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		s.judge(c)
 	}
 	incidents := s.incidents()

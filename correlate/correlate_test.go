@@ -148,3 +148,22 @@ func cmpName(a, b *Cause) int {
 	}
 	return 1
 }
+
+// TestStem: whatever rotation made of a log's name, it is one log.
+func TestStem(t *testing.T) {
+	f := func(path, want string) {
+		t.Helper()
+		if got := stem(path); got != want {
+			t.Errorf("stem(%q) = %q, want %q", path, got, want)
+		}
+	}
+	f("logs/odoo.log", "logs/odoo.log")
+	f("logs/odoo.log.1", "logs/odoo.log")
+	f("logs/odoo.log.12.gz", "logs/odoo.log")
+	f("logs/odoo.log-20261121.gz", "logs/odoo.log")
+	f("logs/odoo-20261121.log", "logs/odoo.log")
+	f("logs/odoo_2026-11-21.log", "logs/odoo.log")
+	f("logs/archive/odoo.log.3.gz", "logs/odoo.log")
+	f("a.tar!logs/odoo.log.1", "logs/odoo.log")
+	f("odoo-16.log", "odoo-16.log")
+}

@@ -1,8 +1,11 @@
 package correlate
 
 import (
+	"cmp"
+	"iter"
 	"math"
 	"slices"
+	"sort"
 	"time"
 
 	"gatepost"
@@ -53,7 +56,9 @@ func (s *scene) buildCrons() {
 			}
 		}
 	}
-	slices.SortStableFunc(s.crons, func(a, b *cronRun) int { return sign(a.from < b.from) })
+	slices.SortStableFunc(s.crons, func(a, b *cronRun) int { return cmp.Compare(a.from, b.from) })
+	s.cronsByEnd = slices.Clone(s.crons)
+	slices.SortStableFunc(s.cronsByEnd, func(a, b *cronRun) int { return cmp.Compare(a.lastOf(), b.lastOf()) })
 }
 
 // lastOf is the end of the run, or the end of the server's log while it is open.
@@ -137,14 +142,18 @@ func (s *scene) buildLocks() {
 // a link, not the root.
 func (s *scene) buildHolds() {
 	holds := make(map[int][]*lockHold)
+	waits := make(map[int][]*lockWait)
+	for _, w := range s.locks {
+		waits[w.backend] = append(waits[w.backend], w)
+	}
 	for _, w := range s.locks {
 		if len(w.holders) == 0 {
 			continue
 		}
-		root := s.rootHolder(w)
+		root := rootHolder(w, waits)
 		var h *lockHold
-		for _, k := range holds[root] {
-			if !k.released.Known() || w.from <= k.released {
+		if n := len(holds[root]); n > 0 {
+			if k := holds[root][n-1]; !k.released.Known() || w.from <= k.released {
 				h = k
 			}
 		}
@@ -167,16 +176,16 @@ func (s *scene) buildHolds() {
 }
 
 // rootHolder follows the chain of waits to the backend that waits for nobody.
-func (s *scene) rootHolder(w *lockWait) int {
+func rootHolder(w *lockWait, waits map[int][]*lockWait) int {
 	root := w.holders[0]
 	for range 20 {
-		i := slices.IndexFunc(s.locks, func(o *lockWait) bool {
-			return o.backend == root && len(o.holders) > 0 && o.from <= w.from.Add(time.Second) && (!o.to.Known() || o.to >= w.from)
+		i := slices.IndexFunc(waits[root], func(o *lockWait) bool {
+			return len(o.holders) > 0 && o.from <= w.from.Add(time.Second) && (!o.to.Known() || o.to >= w.from)
 		})
-		if i < 0 || s.locks[i].holders[0] == w.backend {
+		if i < 0 || waits[root][i].holders[0] == w.backend {
 			return root
 		}
-		root = s.locks[i].holders[0]
+		root = waits[root][i].holders[0]
 	}
 	return root
 }
@@ -188,14 +197,17 @@ const releaseSlack = time.Second
 // findHolder names who held the lock. PostgreSQL's pids never stand in Odoo's log, so the join is
 // by time on both ends: the run began before the first wait, and ended when the lock was freed.
 func (s *scene) findHolder(h *lockHold) {
-	for _, r := range s.crons {
-		if r.holds(h, 0) && (h.cron == nil || r.from > h.cron.from) {
+	for r := range s.runsFor(h, 0) {
+		if h.cron == nil || r.from > h.cron.from {
 			h.cron = r
 		}
 	}
 	if h.cron != nil {
 		h.chance = s.chance(func(shift time.Duration) bool {
-			return slices.ContainsFunc(s.crons, func(r *cronRun) bool { return r.holds(h, shift) })
+			for range s.runsFor(h, shift) {
+				return true
+			}
+			return false
 		})
 		return
 	}
@@ -206,6 +218,26 @@ func (s *scene) findHolder(h *lockHold) {
 		for w := range sv.works.between(h.from, h.released.Add(h.slack)) {
 			if w.start.Known() && w.start <= h.from.Add(h.slack) && w.end.Sub(h.released).Abs() <= h.slack && !w.waitedFor(h) {
 				h.work = w
+			}
+		}
+	}
+}
+
+// runsFor yields the runs that, moved by shift, can have held the lock. Those that end with it are
+// found by their end.
+func (s *scene) runsFor(h *lockHold, shift time.Duration) iter.Seq[*cronRun] {
+	return func(yield func(*cronRun) bool) {
+		runs := s.cronsByEnd
+		i := 0
+		if h.released.Known() {
+			i = sort.Search(len(runs), func(i int) bool { return runs[i].lastOf() >= h.released.Add(-shift-2*h.slack) })
+		}
+		for ; i < len(runs); i++ {
+			if h.released.Known() && runs[i].lastOf() > h.released.Add(-shift+2*h.slack) {
+				return
+			}
+			if runs[i].holds(h, shift) && !yield(runs[i]) {
+				return
 			}
 		}
 	}
@@ -285,7 +317,7 @@ func (s *scene) assignLocks() {
 			}
 		}
 		for _, c := range s.casesIn(l.from.Add(-releaseSlack), l.from.Add(horizon)) {
-			if from, until := s.waitOf(c); c.timedOut() && !c.gevent && from.Known() && (c.work == nil || !c.work.finished) && l.from >= from.Add(-releaseSlack) && l.from <= until {
+			if from, until := s.waitOf(c); c.timedOut() && !c.gevent && from.Known() && (c.work == nil || !c.work.finished || !c.work.start.Known()) && l.from >= from.Add(-releaseSlack) && l.from <= until {
 				fits = append(fits, fit{c: c, l: l, miss: l.from.Sub(from).Abs() + time.Second})
 			}
 		}

@@ -28,7 +28,7 @@ const queueEps = 300 * time.Millisecond
 // buildQueues finds which of the requests that timed out waited for a worker, and for whom.
 func (s *scene) buildQueues() {
 	for _, c := range s.cases {
-		if !c.timedOut() || c.gevent || c.server == nil || c.down != nil {
+		if !c.timedOut() || c.gevent || c.server == nil || c.server.threaded || c.down != nil {
 			continue
 		}
 		from, until := s.waitOf(c)
@@ -63,7 +63,7 @@ func (s *scene) buildQueues() {
 			}
 		}
 		slices.SortStableFunc(q.holders, func(a, b holder) int { return sign(a.work.start < b.work.start) })
-		if len(q.holders) > 0 || c.work == nil {
+		if len(q.holders) > 0 {
 			c.queue = q
 		}
 	}
@@ -84,9 +84,12 @@ func (c *Case) queueShare(s *scene) float64 {
 	return float64(c.queue.length()) / float64(to.Sub(from))
 }
 
-// believable reports whether the workers were busy enough for a request to have queued. Where
-// they idled, the wait is an error of the clocks, or of the log.
-func (q *queue) believable() bool { return q.workers == 0 || q.occupied() >= 0.5 }
+// believable reports whether the workers were busy enough for a request to have queued: all of them,
+// give or take half a one for work that leaves no line. Where one idled, the wait is an error of the
+// clocks, or the request was being served.
+func (q *queue) believable() bool {
+	return q.workers == 0 || q.occupied() >= 1-0.5/float64(q.workers)
+}
 
 // occupied is the share of the workers' time that is seen to be held during the wait.
 func (q *queue) occupied() float64 {

@@ -19,13 +19,14 @@ type scene struct {
 	byKind  map[gatepost.Kind][]*gatepost.Event // each by time
 	undated []*gatepost.Event                   // text on standard error
 
-	servers  []*server
-	database *database
-	locks    []*lockWait
-	crons    []*cronRun
-	cases    []*Case
-	routes   map[uint64]*sketch // how long each route normally takes in Odoo
-	usual    patience           // nginx's timeout where no configuration tells it
+	servers    []*server
+	database   *database
+	locks      []*lockWait
+	crons      []*cronRun
+	cronsByEnd []*cronRun
+	cases      []*Case
+	routes     map[uint64]*sketch // how long each route normally takes in Odoo
+	usual      patience           // nginx's timeout where no configuration tells it
 }
 
 func newScene(ctx context.Context, h History, sources []gatepost.Source, o Options) (*scene, error) {
@@ -53,14 +54,14 @@ func newScene(ctx context.Context, h History, sources []gatepost.Source, o Optio
 	if err := s.buildWorks(ctx, h); err != nil {
 		return nil, err
 	}
-	s.buildDatabase()
-	s.buildCrons()
-	s.buildLocks()
-	s.buildDowntimes()
-	s.buildDeaths()
-	s.matchGhosts()
-	s.assignLocks()
-	s.buildQueues()
+	for _, build := range []func(){
+		s.buildDatabase, s.buildCrons, s.buildLocks, s.buildDowntimes, s.buildDeaths, s.matchGhosts, s.assignLocks, s.buildQueues,
+	} {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		build()
+	}
 	return s, nil
 }
 
@@ -143,14 +144,36 @@ func (s *scene) has(format string) bool {
 }
 
 // kernelSeen reports whether a kernel log that reaches over t was read. A ring buffer holds what
-// happened until it was printed, and is silent in good times, so only its beginning counts.
+// happened until it was printed, and is silent in good times, so only its beginning counts; of a
+// rotated file the end counts too, and of a syslog or journal that it has lines of the kernel.
 func (s *scene) kernelSeen(t gatepost.Time) bool {
 	for _, src := range s.sources {
-		if (src.Format == "kernel" || src.Format == "syslog") && src.First.Known() && src.Clock.At(src.First) <= t {
-			return true
+		if !src.First.Known() || src.Clock.At(src.First) > t {
+			continue
+		}
+		switch src.Format {
+		case "kernel":
+			if stem(src.Path) == src.Path || src.Clock.At(src.Last) >= t.Add(-time.Minute) {
+				return true
+			}
+		case "syslog":
+			if s.kernelLines()[src.ID] && src.Clock.At(src.Last) >= t.Add(-time.Minute) {
+				return true
+			}
 		}
 	}
 	return false
+}
+
+// kernelLines are the sources that have lines of the kernel.
+func (s *scene) kernelLines() map[int]bool {
+	has := make(map[int]bool)
+	for _, k := range []gatepost.Kind{gatepost.KernelOOM, gatepost.KernelBoot, gatepost.KernelSegfault, gatepost.KernelOverflow, gatepost.KernelStall, gatepost.KernelDisk, gatepost.KernelNetwork} {
+		for _, e := range s.byKind[k] {
+			has[e.Ref.Source] = true
+		}
+	}
+	return has
 }
 
 // resolution is how coarse the stamps of a source are: an instant t of its lines lies in
@@ -169,8 +192,15 @@ func stem(path string) string {
 	if i := strings.LastIndexByte(path, '!'); i >= 0 {
 		path = path[i+1:]
 	}
-	return rotation.ReplaceAllString(path, "")
+	path = rotation.ReplaceAllString(path, "")
+	path = datedName.ReplaceAllString(path, "$1")
+	return archiveDir.ReplaceAllString(path, "/")
 }
+
+var (
+	datedName  = regexp.MustCompile(`[-_.]\d{4}-?\d\d-?\d\d(\.[a-z]+)$`)
+	archiveDir = regexp.MustCompile(`/(archives?|old|rotated|backups?)/`)
+)
 
 // cite makes a piece of evidence of an event.
 func cite(role gatepost.Role, e *gatepost.Event, weight int, join, says string) gatepost.Evidence {

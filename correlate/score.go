@@ -166,7 +166,7 @@ func (s *scene) argue(c *Case) []Hypothesis {
 		hs = s.whyDied(c.death)
 	case c.noLive():
 		hs = s.inherited(c)
-	case c.timedOut():
+	case c.timedOut() && (c.Phase != gatepost.PhaseConnectTimeout || c.queue != nil):
 		hs = s.whyLate(c)
 	case c.work != nil:
 		hs = s.reasons(c.work)
@@ -261,7 +261,7 @@ func (s *scene) inherited(c *Case) []Hypothesis {
 		if c.Time.Sub(o.Time) > failTimeout+downSlack {
 			break
 		}
-		if o == c || o.Phase == gatepost.PhaseNoLive || o.gevent != c.gevent {
+		if o == c || o.noLive() || o.gevent != c.gevent || !sameHost(o, c) {
 			continue
 		}
 		hs := slices.Clone(s.argue(o))
@@ -272,6 +272,12 @@ func (s *scene) inherited(c *Case) []Hypothesis {
 		return hs
 	}
 	return nil
+}
+
+// sameHost reports whether two failures can be of one upstream group, by the virtual servers that
+// nginx names.
+func sameHost(a, b *Case) bool {
+	return a.decisive == nil || b.decisive == nil || a.decisive.Name == b.decisive.Name
 }
 
 // symptom is the line that shows how the request failed.

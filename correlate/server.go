@@ -25,6 +25,7 @@ type server struct {
 	deaths      []*death
 	works       *timeline[*work] // executions near failures
 	lives       population       // of HTTP workers
+	requests    int              // request lines in its log
 	first, last gatepost.Time
 }
 

@@ -56,6 +56,10 @@ func (w *work) conflicted() bool {
 	return w.retry != nil && w.start.Known() && w.retry.Time.Sub(w.start)*2 >= w.duration()
 }
 
+// longest is the longest duration that is believed of a request: figures of strangers can be
+// anything.
+const longest = 24 * time.Hour
+
 // horizon is how long after a failure the line of its execution may still come: Odoo finishes
 // what nginx gave up on, at the latest when limit_time_real ends it.
 const horizon = 20 * time.Minute
@@ -119,7 +123,7 @@ func (s *scene) buildWorks(ctx context.Context, h History) error {
 			g.last = max(g.last, r.End)
 		}
 		w := work{server: sv, idle: gatepost.Unknown, pid: int(r.PID), start: gatepost.NoTime, end: r.End, sql: r.SQL, queries: int(r.Queries), status: int(r.Status), route: r.Route, ref: r.Ref, finished: true}
-		if r.Duration != gatepost.Unknown {
+		if r.Duration != gatepost.Unknown && r.Duration <= longest {
 			w.start = r.End.Add(-r.Duration)
 			if p.served.Known() {
 				w.idle = max(0, w.start.Sub(p.served))
@@ -132,6 +136,7 @@ func (s *scene) buildWorks(ctx context.Context, h History) error {
 			k.add(r.Duration)
 		}
 		p.served = r.End
+		sv.requests++
 		who := id(r.Key, r.Client)
 		_, maybe := wanted[who]
 		busy := w.start.Known() && spans.touches(w.start, w.end)
@@ -210,48 +215,58 @@ func (s *scene) clientsTell(ctx context.Context, h History) (bool, error) {
 // that got their answer end together with their line; what is left belongs to those that gave
 // up, first come first served, and cannot have ended before nginx gave up.
 func match(list []*contender, works []*work) {
-	taken := make(map[*work]bool)
 	gaveUp := func(k *contender) bool { return k.c != nil && k.c.timedOut() || k.status == 499 }
-	answered := slices.DeleteFunc(slices.Clone(list), gaveUp)
-	for _, k := range answered {
-		var best *work
-		for _, w := range works {
-			d := w.end.Sub(k.end)
-			if taken[w] || w.status != k.status || d < -2*time.Second || d > k.slack+time.Second {
-				continue
-			}
-			if best == nil || d.Abs() < best.end.Sub(k.end).Abs() {
-				best = w
+	taken := make([]bool, len(works)) // by end
+	slices.SortFunc(works, func(a, b *work) int { return cmp.Or(cmp.Compare(a.end, b.end), a.compare(b)) })
+	for _, k := range list {
+		if gaveUp(k) {
+			continue
+		}
+		best := -1
+		i := sort.Search(len(works), func(i int) bool { return works[i].end >= k.end.Add(-2*time.Second) })
+		for ; i < len(works) && works[i].end <= k.end.Add(k.slack+time.Second); i++ {
+			if w := works[i]; !taken[i] && w.status == k.status && (best < 0 || w.end.Sub(k.end).Abs() < works[best].end.Sub(k.end).Abs()) {
+				best = i
 			}
 		}
-		if best != nil {
+		if best >= 0 {
 			taken[best] = true
-			if k.c != nil {
-				k.c.work, best.c = best, k.c
-				k.c.meantFor(best.server)
-			}
+			k.take(works[best])
 		}
 	}
 	left := slices.DeleteFunc(slices.Clone(list), func(k *contender) bool { return !gaveUp(k) })
-	slices.SortStableFunc(left, func(a, b *contender) int { return int(a.end - b.end) })
-	slices.SortStableFunc(works, func(a, b *work) int {
-		return sign(a.began() < b.began())
-	})
-	for _, k := range left {
-		for _, w := range works {
-			if taken[w] || w.end < k.end || w.end > k.end.Add(horizon) {
-				continue
-			}
-			if k.from.Known() && w.start.Known() && w.start < k.from.Add(-errorSlack) {
-				continue
-			}
-			taken[w] = true
-			if k.c != nil {
-				k.c.work, w.c = w, k.c
-				k.c.meantFor(w.server)
-			}
-			break
+	slices.SortStableFunc(left, func(a, b *contender) int { return cmp.Compare(a.end, b.end) })
+	var free []*work
+	for i, w := range works {
+		if !taken[i] {
+			free = append(free, w)
 		}
+	}
+	slices.SortStableFunc(free, func(a, b *work) int { return cmp.Compare(a.began(), b.began()) })
+	used := make([]bool, len(free))
+	for _, k := range left {
+		// An execution that can be the one began after the request did, or, where that is not known,
+		// ended after nginx gave up.
+		least := k.end.Add(-horizon)
+		if k.from.Known() {
+			least = k.from.Add(-errorSlack)
+		}
+		i := sort.Search(len(free), func(i int) bool { return free[i].began() >= least })
+		for ; i < len(free) && free[i].began() <= k.end.Add(horizon); i++ {
+			if w := free[i]; !used[i] && w.end >= k.end && w.end <= k.end.Add(horizon) {
+				used[i] = true
+				k.take(w)
+				break
+			}
+		}
+	}
+}
+
+// take gives an execution to the request.
+func (k *contender) take(w *work) {
+	if k.c != nil {
+		k.c.work, w.c = w, k.c
+		k.c.meantFor(w.server)
 	}
 }
 
