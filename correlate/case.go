@@ -3,6 +3,7 @@ package correlate
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"strconv"
@@ -58,6 +59,7 @@ func (s *scene) buildCases() {
 		s.cases = append(s.cases, c)
 	}
 	s.joinErrors()
+	s.findPorts()
 	connects := s.connectsLogged()
 	for _, c := range s.cases {
 		c.Phase, c.decisive = phaseOf(c, connects[c.Ref.Source])
@@ -296,10 +298,23 @@ func (s *scene) serversOf(c *Case) []*server {
 			}
 		}
 	}
-	if len(fit) == 0 {
+	if len(fit) == 0 && !s.foreign(port(c.Upstream)) {
 		return s.servers
 	}
 	return fit
+}
+
+// foreign reports whether a port is another program's: none of the servers listens on it, and nginx
+// does reach them on ports of theirs, so no mapping of ports stands in between.
+func (s *scene) foreign(p string) bool { return p != "" && s.portsTold }
+
+// findPorts notes whether nginx names ports on which Odoo's logs say that it listens.
+func (s *scene) findPorts() {
+	told := make(map[string]bool)
+	for _, sv := range s.servers {
+		maps.Copy(told, sv.httpPorts)
+	}
+	s.portsTold = slices.ContainsFunc(s.byKind[gatepost.NginxRequest], func(e *gatepost.Event) bool { return told[port(e.Upstream)] })
 }
 
 // meantFor settles on the first of the servers, if there are any.

@@ -50,7 +50,7 @@ func patienceWork(s *scene, w *work) []Hypothesis {
 	if h.Veto != "" {
 		return []Hypothesis{h}
 	}
-	if !w.start.Known() {
+	if !w.start.Known() || w.guessed {
 		h.Via = fmt.Sprintf("Odoo finished it at %s", clockTime(w.end))
 		h.Evidence = append(h.Evidence, s.ownLine(w, fair, "Odoo finished the request after nginx had given up; its log does not say how long it took"))
 		h.Missing = append(h.Missing, "Odoo's performance fields (version 12 and later) would tell SQL from code")

@@ -34,7 +34,7 @@ func (s *scene) excess(w *work) float64 {
 }
 
 func codeWork(s *scene, w *work) []Hypothesis {
-	if !w.start.Known() || w.c != nil && !w.c.timedOut() {
+	if !w.start.Known() || w.guessed || w.c != nil && !w.c.timedOut() {
 		return nil
 	}
 	h := Hypothesis{

@@ -2,6 +2,7 @@ package correlate
 
 import (
 	"fmt"
+	"slices"
 
 	"gatepost"
 )
@@ -29,12 +30,11 @@ func misconfiguredCase(s *scene, c *Case) []Hypothesis {
 	case gatepost.PhaseConfig:
 		h.Evidence = append(h.Evidence, cite(gatepost.For, c.decisive, strong, "request", "nginx could not even try: "+short(c.decisive.Text)))
 	case gatepost.PhaseRefused:
-		sv := c.server
 		p := port(c.decisive.Upstream)
-		if sv == nil || sv.mayListenOn(p) || c.gevent {
+		if len(s.servers) == 0 || c.gevent || slices.ContainsFunc(s.servers, func(sv *server) bool { return sv.mayListenOn(p) }) {
 			return nil
 		}
-		h.Evidence = append(h.Evidence, cite(gatepost.For, c.decisive, strong, "port", fmt.Sprintf("nothing of Odoo ever listened on port %s in this log", p)))
+		h.Evidence = append(h.Evidence, cite(gatepost.For, c.decisive, leak+unsure, "port", fmt.Sprintf("nothing of Odoo ever listened on port %s in this log", p)))
 	default:
 		return nil
 	}

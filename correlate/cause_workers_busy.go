@@ -121,7 +121,11 @@ func (s *scene) ordinaryQueue(c *Case, q *queue, ordinary time.Duration, share f
 		}
 		h.Evidence = append(h.Evidence, absence(gatepost.Against, -leak, says))
 	} else {
-		h.Evidence = append(h.Evidence, s.waited(c, q, strong, share))
+		weight := strong
+		if q.workers == 0 {
+			weight = leak // how many workers there are is not known, so not whether all were busy
+		}
+		h.Evidence = append(h.Evidence, s.waited(c, q, weight, share))
 		longest := slices.MaxFunc(q.holders, func(a, b holder) int { return int(a.overlap - b.overlap) })
 		h.Evidence = append(h.Evidence, gatepost.Evidence{Role: gatepost.For, Kind: gatepost.OdooRequest, Ref: longest.work.ref, Time: longest.work.end, Join: "queue", Weight: weak,
 			Says: fmt.Sprintf("%d requests held the workers meanwhile; this one, the longest, took %s", len(q.holders), seconds(longest.work.duration()))})

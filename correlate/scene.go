@@ -26,6 +26,7 @@ type scene struct {
 	cronsByEnd []*cronRun
 	cases      []*Case
 	routes     map[uint64]*sketch // how long each route normally takes in Odoo
+	portsTold  bool               // nginx names ports on which Odoo says that it listens
 	usual      patience           // nginx's timeout where no configuration tells it
 }
 
@@ -148,7 +149,7 @@ func (s *scene) has(format string) bool {
 // rotated file the end counts too, and of a syslog or journal that it has lines of the kernel.
 func (s *scene) kernelSeen(t gatepost.Time) bool {
 	for _, src := range s.sources {
-		if !src.First.Known() || src.Clock.At(src.First) > t {
+		if !src.First.Known() || src.Clock.At(src.First) > t || src.Clock.Sigma > time.Minute {
 			continue
 		}
 		switch src.Format {

@@ -244,6 +244,13 @@ func (s *scene) whyLate(c *Case) []Hypothesis {
 		return s.blame(c)
 	}
 	w := c.work
+	if w != nil && w.finished && !w.start.Known() {
+		if from, _ := s.waitOf(c); from.Known() {
+			guess := *w
+			guess.start, guess.locks, guess.guessed = from, c.locks, true
+			w = &guess
+		}
+	}
 	if w == nil || w.start.Known() && w.start > c.until {
 		from, until := s.waitOf(c)
 		w = &work{server: c.server, start: from, end: until, sql: gatepost.Unknown, idle: gatepost.Unknown, c: c, locks: c.locks}

@@ -27,6 +27,7 @@ type work struct {
 	c        *Case      // the failing request that it executed, nil for others
 	locks    []lockSpan // waits for locks that lie in it
 	retry    *gatepost.Event
+	guessed  bool          // its start is nginx's: Odoo's log has no durations
 	idle     time.Duration // how long its worker had been free before, Unknown when it is not seen
 }
 
@@ -55,6 +56,9 @@ func (w *work) straightAfter() bool {
 func (w *work) conflicted() bool {
 	return w.retry != nil && w.start.Known() && w.retry.Time.Sub(w.start)*2 >= w.duration()
 }
+
+// overlapSlack is how far the spans of two requests of one worker may overlap by rounding.
+const overlapSlack = 200 * time.Millisecond
 
 // longest is the longest duration that is believed of a request: figures of strangers can be
 // anything.
@@ -127,6 +131,8 @@ func (s *scene) buildWorks(ctx context.Context, h History) error {
 			w.start = r.End.Add(-r.Duration)
 			if p.served.Known() {
 				w.idle = max(0, w.start.Sub(p.served))
+				// A worker serves one request at a time: two at once are threads of one process.
+				sv.threaded = sv.threaded || w.start < p.served.Add(-overlapSlack)
 			}
 			k := s.routes[r.Route]
 			if k == nil {
