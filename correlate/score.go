@@ -172,17 +172,26 @@ func (s *scene) argue(c *Case) []Hypothesis {
 		hs = s.reasons(c.work)
 	}
 	hs = slices.Clone(hs)
-	for _, cause := range causes {
-		if cause.Case != nil {
-			hs = append(hs, named(cause, cause.Case(s, c))...)
+	return append(hs, ask(func(cause *Cause) []Hypothesis {
+		if cause.Case == nil {
+			return nil
 		}
-	}
-	return hs
+		return cause.Case(s, c)
+	})...)
 }
 
 func named(c *Cause, hs []Hypothesis) []Hypothesis {
 	for i := range hs {
 		hs[i].Cause = c.Name
+	}
+	return hs
+}
+
+// ask lets every cause speak that has something to say in a situation.
+func ask(speak func(*Cause) []Hypothesis) []Hypothesis {
+	var hs []Hypothesis
+	for _, cause := range causes {
+		hs = append(hs, named(cause, speak(cause))...)
 	}
 	return hs
 }
@@ -193,14 +202,14 @@ func (s *scene) whyDown(d *downtime) []Hypothesis {
 		return d.hypotheses
 	}
 	d.judged = true
-	for _, cause := range causes {
-		if cause.Down == nil {
-			continue
+	d.hypotheses = ask(func(c *Cause) []Hypothesis {
+		if c.Down == nil {
+			return nil
 		}
-		for _, h := range named(cause, cause.Down(s, d)) {
-			h.down, h.Key = d, d.key()
-			d.hypotheses = append(d.hypotheses, h)
-		}
+		return c.Down(s, d)
+	})
+	for i := range d.hypotheses {
+		d.hypotheses[i].down, d.hypotheses[i].Key = d, d.key()
 	}
 	return d.hypotheses
 }
@@ -209,30 +218,28 @@ func (d *downtime) key() string { return fmt.Sprintf("down/%d", d.from) }
 
 // whyDied asks all causes why a process ended.
 func (s *scene) whyDied(d *death) []Hypothesis {
-	var hs []Hypothesis
-	for _, cause := range causes {
-		if cause.Death == nil {
-			continue
+	hs := ask(func(c *Cause) []Hypothesis {
+		if c.Death == nil {
+			return nil
 		}
-		for _, h := range named(cause, cause.Death(s, d)) {
-			h.death = d
-			hs = append(hs, h)
-		}
+		return c.Death(s, d)
+	})
+	for i := range hs {
+		hs[i].death = d
 	}
 	return hs
 }
 
 // reasons asks all causes why an execution took so long.
 func (s *scene) reasons(w *work) []Hypothesis {
-	var hs []Hypothesis
-	for _, cause := range causes {
-		if cause.Work == nil {
-			continue
+	hs := ask(func(c *Cause) []Hypothesis {
+		if c.Work == nil {
+			return nil
 		}
-		for _, h := range named(cause, cause.Work(s, w)) {
-			h.work = w
-			hs = append(hs, h)
-		}
+		return c.Work(s, w)
+	})
+	for i := range hs {
+		hs[i].work = w
 	}
 	return hs
 }

@@ -156,30 +156,6 @@ func (t *tally) ofThatTime() string {
 	return "that were read"
 }
 
-// explainHint is the command that shows the argument for a failure.
-func (t *tally) explainHint(id string) string { return t.command("explain " + id) }
-
-// command is a command of gatepost on the same logs, as one would type it.
-func (t *tally) command(words string) string {
-	s := "gatepost " + words
-	for _, p := range t.Paths {
-		s += " " + shellWord(p)
-	}
-	return s
-}
-
-// shellWord quotes a path for a shell where it needs that.
-func shellWord(s string) string {
-	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !strings.ContainsRune("-_./,:@+=", r) && !letterOrDigit(r) }) < 0 {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\\''`) + "'"
-}
-
-func letterOrDigit(r rune) bool {
-	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
-}
-
 // otherErrors says which statuses of a server's trouble stand in the access log although none is a
 // failure: a night without failures need not have been a good one.
 func (t *tally) otherErrors() string {
@@ -475,12 +451,4 @@ func (t *tally) imprint() string {
 		s += ", report made " + t.clock.exact(t.Made)
 	}
 	return s
-}
-
-// seeMore says how to see the evidence of an incident that is not shown.
-func (t *tally) seeMore(in *gatepost.Incident) string {
-	if members := t.members[in.ID]; len(members) > 0 {
-		return "for one request: " + t.explainHint(members[0].ID)
-	}
-	return "gatepost analyze --format json lists them all"
 }
