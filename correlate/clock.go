@@ -32,6 +32,7 @@ func (p *part) align(ctx context.Context, clocks map[int]gatepost.Clock) error {
 	a := aligner{opt: p.opt, raw: make(map[gatepost.Kind][]gatepost.Event)}
 	q := gatepost.Query{Kinds: []gatepost.Kind{
 		gatepost.NginxRequest, gatepost.NginxError, gatepost.KernelOOM, gatepost.OdooWorkerAlive, gatepost.OdooListening, gatepost.OdooParentChanged,
+		gatepost.OdooStart, gatepost.OdooStop, gatepost.UnitStop, gatepost.UnitStarted,
 		gatepost.OdooBadQuery, gatepost.OdooRequest, gatepost.PgSerialization, gatepost.PgError, gatepost.PgStatement, gatepost.PgLockAcquired,
 	}}
 	for e, err := range p.Events(ctx, q) {
@@ -89,6 +90,10 @@ func (a *aligner) clock(src *gatepost.Source) gatepost.Clock {
 		return gatepost.Clock{Zone: "UTC", How: "the stamps carry their offset"}
 	}
 	votes := a.localVotes(src)
+	years := 0
+	if _, n := quarterHour(votes); n == 0 {
+		votes, years = otherYear(votes)
+	}
 	if shift, n := quarterHour(votes); n > 0 {
 		shift, steps := changeOfHour(votes, shift)
 		if src.Format != "nginx_error" {
@@ -97,7 +102,16 @@ func (a *aligner) clock(src *gatepost.Source) gatepost.Clock {
 				steps[i].Shift += a.skew.shift
 			}
 		}
-		return gatepost.Clock{Steps: steps, Shift: shift, Zone: zoneName(shift), How: fmt.Sprintf("%d matched %s", n, plural(n, "pair of lines", "pairs of lines")), Votes: n}
+		zone := zoneName(shift - a.skewOf(src))
+		if years != 0 {
+			by := yearsLater(src.First, years)
+			shift += by
+			for i := range steps {
+				steps[i].From, steps[i].Shift = steps[i].From.Add(-by), steps[i].Shift+by
+			}
+			zone += fmt.Sprintf(", %+d %s", years, plural(years*years, "year", "years"))
+		}
+		return gatepost.Clock{Steps: steps, Shift: shift, Zone: zone, How: fmt.Sprintf("%d matched %s", n, plural(n, "pair of lines", "pairs of lines")), Votes: n}
 	}
 	if a.opt.Zone != nil {
 		return zoneClock(src, a.opt.Zone)
@@ -127,6 +141,49 @@ func zoneClock(src *gatepost.Source, zone *time.Location) gatepost.Clock {
 	return c
 }
 
+// skewOf is the part of a source's shift that is the difference of two machines' clocks.
+func (a *aligner) skewOf(src *gatepost.Source) time.Duration {
+	if src.Format == "nginx_error" {
+		return 0
+	}
+	return a.skew.shift
+}
+
+// otherYear moves votes to another year: stamps of syslog have none, and the year that was taken by
+// the file's time may be wrong for a copied file. It returns the votes as they would be with the
+// year that most of them ask for, and by how many years that is later.
+func otherYear(votes []vote) ([]vote, int) {
+	count := make(map[int]int)
+	for _, v := range votes {
+		for years := -3; years <= 3; years++ {
+			moved := vote{v.raw, v.shift - yearsLater(v.raw, years)}
+			if _, ok := moved.quarter(); ok && years != 0 {
+				count[years]++
+			}
+		}
+	}
+	best := 0
+	for years, n := range count {
+		if n > count[best] || n == count[best] && years > best {
+			best = years
+		}
+	}
+	if best == 0 {
+		return votes, 0
+	}
+	moved := make([]vote, len(votes))
+	for i, v := range votes {
+		by := yearsLater(v.raw, best)
+		moved[i] = vote{v.raw.Add(by), v.shift - by}
+	}
+	return moved, best
+}
+
+// yearsLater is how long it is from a stamp to the same day and hour some years later.
+func yearsLater(raw gatepost.Time, years int) time.Duration {
+	return gatepost.TimeOf(raw.Std().AddDate(years, 0, 0)).Sub(raw)
+}
+
 // vote is the shift that a matched pair asks for.
 type vote struct {
 	raw   gatepost.Time // stamp of the line whose clock is looked for
@@ -149,8 +206,10 @@ func (a *aligner) localVotes(src *gatepost.Source) []vote {
 	switch src.Format {
 	case "nginx_error":
 		return a.errorVotes(src)
-	case "kernel", "syslog":
+	case "kernel":
 		return a.killVotes(src)
+	case "syslog":
+		return append(a.killVotes(src), a.unitVotes(src)...)
 	case "postgresql":
 		return a.databaseVotes(src)
 	}
@@ -220,6 +279,27 @@ func (a *aligner) killVotes(src *gatepost.Source) []vote {
 			}
 		}
 	}
+	return votes
+}
+
+// unitVotes pairs what systemd says of Odoo's unit with what Odoo says of itself. Odoo needs a moment
+// from its start to its first line, so starts are paired a little late.
+func (a *aligner) unitVotes(src *gatepost.Source) []vote {
+	var votes []vote
+	pair := func(odoo gatepost.Kind, late time.Duration, units ...gatepost.Kind) {
+		for _, k := range units {
+			for _, u := range a.of(k, src.ID) {
+				if !ofOdoo(u.Name) {
+					continue
+				}
+				for _, e := range a.raw[odoo][:min(len(a.raw[odoo]), votesPerLine)] {
+					votes = append(votes, voteFor(u.Time, e.Time.Add(-late)))
+				}
+			}
+		}
+	}
+	pair(gatepost.OdooStop, 0, gatepost.UnitStop)
+	pair(gatepost.OdooStart, time.Second, gatepost.UnitStarted)
 	return votes
 }
 
