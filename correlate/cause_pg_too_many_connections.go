@@ -14,6 +14,7 @@ var _ = register(Cause{
 		"With real Odoo this mostly shows as 500; as 502 or 504 only through a chain: a start that fails, a worker that waits.",
 	Down: tooManyDown,
 	Work: tooManyWork,
+	Case: tooManyCase,
 	Fix:  tooManyFix,
 })
 
@@ -71,6 +72,25 @@ func tooManyWork(s *scene, w *work) []Hypothesis {
 		return nil
 	}
 	return []Hypothesis{h}
+}
+
+// tooManyCase is what users see while PostgreSQL has no slot left: as without a database, Odoo answers
+// 404, 302 or 500.
+func tooManyCase(s *scene, c *Case) []Hypothesis {
+	if c.gateway() || c.Status == 499 || c.Status == 503 {
+		return nil
+	}
+	all := s.within(gatepost.PgTooMany, c.Time.Add(-2*time.Second), c.until.Add(time.Second))
+	if len(all) == 0 {
+		return nil
+	}
+	return []Hypothesis{{
+		Instance: "PostgreSQL had no connection left",
+		Key:      "too_many",
+		Via:      "Odoo answered without a database",
+		Root:     gatepost.Step{Time: all[0].Time, Says: "PostgreSQL had reached its connection limit", Ref: all[0].Ref},
+		Evidence: []gatepost.Evidence{cite(gatepost.For, all[0], leak+unsure, "time", "PostgreSQL refused connections when Odoo answered so")},
+	}}
 }
 
 func tooManyFix(s *scene, g *group) []gatepost.Advice {

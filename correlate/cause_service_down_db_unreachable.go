@@ -13,6 +13,7 @@ var _ = register(Cause{
 	Doc: "PostgreSQL was down, starting, in recovery or refusing, so that Odoo could not start or serve. " +
 		"It is not this when the connection limit was reached (pg_too_many_connections), or when PostgreSQL died of a full disk (disk_full) or of the OOM killer (oom_kill).",
 	Down: dbDownDown,
+	Case: dbDownCase,
 	Fix:  dbDownFix,
 })
 
@@ -63,6 +64,26 @@ func dbDownDown(s *scene, d *downtime) []Hypothesis {
 		return nil
 	}
 	return []Hypothesis{h}
+}
+
+// dbDownCase is what users see while Odoo runs without its database: it drops the database from the
+// session and answers 404, 302 or 500. Such statuses are in the ledger only when asked for, and some
+// of them are ordinary.
+func dbDownCase(s *scene, c *Case) []Hypothesis {
+	if c.gateway() || c.Status == 499 || c.Status == 503 {
+		return nil
+	}
+	down := s.database.downDuring(c.Time, c.until)
+	if down == nil || down.disk != nil || down.killed != nil {
+		return nil
+	}
+	return []Hypothesis{{
+		Instance: "PostgreSQL was down from " + clockTime(down.from),
+		Key:      fmt.Sprintf("down/%d", down.from),
+		Via:      "Odoo answered without a database",
+		Root:     gatepost.Step{Time: down.from, Says: "PostgreSQL went down", Ref: down.first.Ref},
+		Evidence: []gatepost.Evidence{cite(gatepost.For, down.first, leak+unsure, "time", "PostgreSQL was down when Odoo answered so")},
+	}}
 }
 
 // lostDatabase is the last sign, shortly before a downtime, that Odoo could not reach PostgreSQL.

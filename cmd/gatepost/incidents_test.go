@@ -332,3 +332,29 @@ func fileLines(t *testing.T, path string) []string {
 	}
 	return strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")
 }
+
+// TestOtherStatuses asks for statuses that are no failures by default, on outages that users saw as
+// these: the same causes explain them. What is ordinary among them may stay undetermined.
+func TestOtherStatuses(t *testing.T) {
+	f := func(name, statuses, cause string) {
+		t.Helper()
+		l := analyzed(t, "--status", statuses, filepath.Join(incidentsDir, name))
+		named := 0
+		for _, f := range l.failures {
+			switch f.Cause {
+			case cause:
+				named++
+			case gatepost.Undetermined:
+			default:
+				t.Errorf("%s line %d is %s", name, f.Line, f.Cause)
+			}
+		}
+		if named*3 < len(l.failures)*2 || named == 0 {
+			t.Errorf("%s: %s is named for %d of %d", name, cause, named, len(l.failures))
+		}
+	}
+	f("connections-a", "302,404", "pg_too_many_connections")
+	f("database-b", "302,404", "service_down_db_unreachable")
+	f("memoryhard-a", "500", "memory_limit")
+	f("disk-a", "500", "disk_full")
+}
