@@ -5,7 +5,7 @@
 // clock, reads no file and starts no goroutine: the same history always gives the same verdicts,
 // in whatever order its sources were read.
 //
-//	Align          finds the clock of every source            clock.go
+//	Align          finds the clock of every source            clock.go, vote.go, skew.go
 //	Judge          drives the steps below, for each machine    correlate.go, hosts.go
 //	  scene        the history, indexed                       scene.go
 //	  cases        failures joined with their error lines     case.go, patience.go

@@ -1,0 +1,298 @@
+package correlate
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"gatepost"
+)
+
+// voters is how many lines of one kind a source may send to the vote: enough to decide, and few
+// enough for a log that is full of them.
+const voters = 3000
+
+// of returns the first events of a kind that a source has.
+func (a *aligner) of(k gatepost.Kind, source int) []gatepost.Event {
+	var all []gatepost.Event
+	for _, e := range a.raw[k] {
+		if e.Ref.Source == source {
+			if all = append(all, e); len(all) == voters {
+				break
+			}
+		}
+	}
+	return all
+}
+
+// otherYear moves votes to another year: stamps of syslog have none, and the year that was taken by
+// the file's time may be wrong for a copied file. It returns the votes as they would be with the
+// year that most of them ask for, and by how many years that is later.
+func otherYear(votes []vote) ([]vote, int) {
+	count := make(map[int]int)
+	for _, v := range votes {
+		for years := -3; years <= 3; years++ {
+			moved := vote{v.raw, v.shift - yearsLater(v.raw, years)}
+			if _, ok := moved.quarter(); ok && years != 0 {
+				count[years]++
+			}
+		}
+	}
+	best := 0
+	for years, n := range count {
+		if n > count[best] || n == count[best] && years > best {
+			best = years
+		}
+	}
+	if best == 0 {
+		return votes, 0
+	}
+	moved := make([]vote, len(votes))
+	for i, v := range votes {
+		by := yearsLater(v.raw, best)
+		moved[i] = vote{v.raw.Add(by), v.shift - by}
+	}
+	return moved, best
+}
+
+// yearsLater is how long it is from a stamp to the same day and hour some years later.
+func yearsLater(raw gatepost.Time, years int) time.Duration {
+	return gatepost.TimeOf(raw.Std().AddDate(years, 0, 0)).Sub(raw)
+}
+
+// vote is the shift that a matched pair asks for.
+type vote struct {
+	raw   gatepost.Time // stamp of the line whose clock is looked for
+	shift time.Duration
+}
+
+func voteFor(raw, at gatepost.Time) vote { return vote{raw, at.Sub(raw)} }
+
+// shifts are the votes without their stamps.
+func shifts(votes []vote) []time.Duration {
+	all := make([]time.Duration, len(votes))
+	for i, v := range votes {
+		all[i] = v.shift
+	}
+	return all
+}
+
+// localVotes are the votes of matched pairs.
+func (a *aligner) localVotes(src *gatepost.Source) []vote {
+	switch src.Format {
+	case "nginx_error":
+		return a.errorVotes(src)
+	case "kernel":
+		return a.killVotes(src)
+	case "syslog":
+		return append(a.killVotes(src), a.unitVotes(src)...)
+	case "postgresql":
+		return a.databaseVotes(src)
+	}
+	return nil
+}
+
+// votesPerLine bounds the pairs of one line.
+const votesPerLine = 50
+
+// errorVotes pairs error lines with the failing access lines of the same client and request. What
+// fails all the time, such as a probe, fits itself at any of its periods: it is paired in order,
+// and only where nothing rarer failed.
+func (a *aligner) errorVotes(src *gatepost.Source) []vote {
+	type who struct {
+		key    uint64
+		client string
+	}
+	access, failed := make(map[who][]gatepost.Time), make(map[who][]gatepost.Time)
+	for _, e := range a.raw[gatepost.NginxRequest] {
+		access[who{e.Key, e.Client}] = append(access[who{e.Key, e.Client}], e.Time)
+	}
+	for _, e := range a.raw[gatepost.NginxError] {
+		if e.Ref.Source == src.ID {
+			failed[who{e.Key, e.Client}] = append(failed[who{e.Key, e.Client}], e.Time)
+		}
+	}
+	var rare, frequent []vote
+	for k, errors := range failed {
+		lines := access[k]
+		switch {
+		case len(lines) == 0:
+		case len(lines) <= rareKey && len(errors) <= rareKey:
+			for _, e := range errors {
+				for _, l := range lines {
+					rare = append(rare, voteFor(e, l))
+				}
+			}
+		default:
+			slices.Sort(lines)
+			slices.Sort(errors)
+			frequent = append(frequent, voteFor(errors[0], lines[0]), voteFor(errors[len(errors)-1], lines[len(lines)-1]))
+			for i := range min(voters, len(errors)) {
+				if len(errors) == len(lines) {
+					frequent = append(frequent, voteFor(errors[i], lines[i]))
+				}
+			}
+		}
+	}
+	if len(rare) > 0 {
+		return rare
+	}
+	return frequent
+}
+
+// killVotes pairs kernel kills with what Odoo logs of them: a new worker in the place of the dead
+// one, children that miss their master.
+func (a *aligner) killVotes(src *gatepost.Source) []vote {
+	var votes []vote
+	born := a.replacements()
+	for _, k := range a.of(gatepost.KernelOOM, src.ID) {
+		if !ofOdoo(k.Name) {
+			continue
+		}
+		for _, e := range born {
+			if e.PID != k.PID {
+				votes = append(votes, voteFor(k.Time, e.Time))
+			}
+		}
+	}
+	return votes
+}
+
+// unitVotes pairs what systemd says of Odoo's unit with what Odoo says of itself. Odoo needs a moment
+// from its start to its first line, so starts are paired a little late.
+func (a *aligner) unitVotes(src *gatepost.Source) []vote {
+	var votes []vote
+	pair := func(odoo gatepost.Kind, late time.Duration, units ...gatepost.Kind) {
+		for _, k := range units {
+			for _, u := range a.of(k, src.ID) {
+				if !ofOdoo(u.Name) {
+					continue
+				}
+				for _, e := range a.raw[odoo][:min(len(a.raw[odoo]), votesPerLine)] {
+					votes = append(votes, voteFor(u.Time, e.Time.Add(-late)))
+				}
+			}
+		}
+	}
+	pair(gatepost.OdooStop, 0, gatepost.UnitStop)
+	pair(gatepost.OdooStart, time.Second, gatepost.UnitStarted)
+	return votes
+}
+
+// replacements are the lines of Odoo that follow a death: workers that come alive later than
+// those that a master begins with, and children that miss their master.
+func (a *aligner) replacements() []gatepost.Event {
+	all := slices.Clone(a.raw[gatepost.OdooParentChanged])
+	alive := slices.Clone(a.raw[gatepost.OdooWorkerAlive])
+	byTime := func(x, y gatepost.Event) int { return compareEvents(&x, &y) }
+	slices.SortFunc(alive, byTime)
+	for _, l := range a.raw[gatepost.OdooListening] {
+		first := gatepost.NoTime
+		alive = slices.DeleteFunc(alive, func(e gatepost.Event) bool {
+			if e.Time < l.Time || e.Ref.Source != l.Ref.Source {
+				return false
+			}
+			if !first.Known() {
+				first = e.Time
+			}
+			return e.Time <= first.Add(initialBurst)
+		})
+	}
+	return append(all, alive...)
+}
+
+// databaseVotes pairs what PostgreSQL logs of a statement with what Odoo logs of it: one that was
+// refused, and one after which a slow request soon ends.
+func (a *aligner) databaseVotes(src *gatepost.Source) []vote {
+	var votes []vote
+	pair := func(odoo gatepost.Kind, kinds ...gatepost.Kind) {
+		partners := a.raw[odoo][:min(len(a.raw[odoo]), votesPerLine)]
+		for _, k := range kinds {
+			for _, p := range a.of(k, src.ID) {
+				for _, e := range partners {
+					votes = append(votes, voteFor(p.Time, e.Time))
+				}
+			}
+		}
+	}
+	pair(gatepost.OdooBadQuery, gatepost.PgSerialization, gatepost.PgError)
+	pair(gatepost.OdooRequest, gatepost.PgStatement, gatepost.PgLockAcquired)
+	return votes
+}
+
+// quarterHour is the whole quarter of an hour that most votes lie at, within two seconds, and how
+// many do. Zones are whole quarters of hours from UTC, and no farther than fourteen hours. Of
+// equal counts the smallest shift wins.
+func quarterHour(votes []vote) (time.Duration, int) {
+	count := make(map[time.Duration]int)
+	for _, v := range votes {
+		if q, ok := v.quarter(); ok {
+			count[q]++
+		}
+	}
+	best, n := time.Duration(0), 0
+	for q, k := range count {
+		if k > n || k == n && (q.Abs() < best.Abs() || q.Abs() == best.Abs() && q > best) {
+			best, n = q, k
+		}
+	}
+	return best, n
+}
+
+// quarter is the whole quarter of an hour that a vote asks for; ok is false when it asks for none.
+func (v vote) quarter() (time.Duration, bool) {
+	q := v.shift.Round(15 * time.Minute)
+	return q, (v.shift-q).Abs() <= 2*time.Second && q.Abs() <= 14*time.Hour
+}
+
+// changeOfHour finds a change to or from summer time in the votes: one shift before a stamp, another
+// an hour away after it. It returns the shift of the beginning. In the hour that is there twice in
+// autumn the stamps themselves leave open which one they mean.
+func changeOfHour(votes []vote, shift time.Duration) (first time.Duration, steps []gatepost.ClockStep) {
+	var fit []vote
+	other := make(map[time.Duration]int)
+	for _, v := range votes {
+		q, ok := v.quarter()
+		if d := (q - shift).Abs(); ok && (d == 0 || d == time.Hour) {
+			fit = append(fit, vote{v.raw, q})
+			if d != 0 {
+				other[q]++
+			}
+		}
+	}
+	second := mode(other)
+	if other[second] < 2 {
+		return shift, nil
+	}
+	fit = slices.DeleteFunc(fit, func(v vote) bool { return v.shift != shift && v.shift != second })
+	slices.SortFunc(fit, func(a, b vote) int { return cmp.Or(cmp.Compare(a.raw, b.raw), cmp.Compare(a.shift, b.shift)) })
+	for _, pair := range [2][2]time.Duration{{shift, second}, {second, shift}} {
+		at := slices.IndexFunc(fit, func(v vote) bool { return v.shift == pair[1] })
+		wrong := 0
+		for _, v := range fit[at:] {
+			if v.shift != pair[1] {
+				wrong++
+			}
+		}
+		if at >= 2 && wrong*20 <= len(fit) {
+			return pair[0], []gatepost.ClockStep{{From: fit[at].raw, Shift: pair[1]}}
+		}
+	}
+	return shift, nil
+}
+
+// densest is the middle of the window of the given width that holds most votes, and how many.
+func densest(votes []time.Duration, width time.Duration) (time.Duration, int) {
+	slices.Sort(votes)
+	best, n := time.Duration(0), 0
+	for i, j := 0, 0; j < len(votes); j++ {
+		for votes[j]-votes[i] > width {
+			i++
+		}
+		if j-i+1 > n {
+			n = j - i + 1
+			best = votes[(i+j)/2]
+		}
+	}
+	return best, n
+}
