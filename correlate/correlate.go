@@ -84,7 +84,11 @@ func (p *part) judge(ctx context.Context) (*Result, error) {
 	}
 	r := &Result{Incidents: incidents, Outages: outages}
 	for _, c := range s.cases {
-		r.Failures = append(r.Failures, c.Failure)
+		f := c.Failure
+		if f.Start.Known() {
+			f.Start -= f.Start % gatepost.Time(s.resolution(f.Ref.Source)) // no finer than the stamp it is reckoned from
+		}
+		r.Failures = append(r.Failures, f)
 	}
 	return r, nil
 }
