@@ -116,6 +116,9 @@ const minScore = 200
 // enough of them.
 func Detect(sample []byte, o *Options) *Parser {
 	sample = wholeLines(sample)
+	if w := detectWrapped(sample, o); w != nil {
+		return w
+	}
 	var best *Parser
 	bestScore := 0
 	for _, f := range Formats() {
@@ -153,6 +156,7 @@ type Parser struct {
 	State   any // what Sniff made, read only
 	Options *Options
 
+	wrapped *wrapped            // takes the heads of syslog lines off, nil where there are none
 	routes  map[uint64]struct{} // routes already named
 	scratch []byte
 }
@@ -162,12 +166,22 @@ func newParser(f *Format, dialect string, state any, o *Options) *Parser {
 }
 
 // Clone returns an equal parser with scratch memory of its own.
-func (p *Parser) Clone() *Parser { return newParser(p.Format, p.Dialect, p.State, p.Options) }
+func (p *Parser) Clone() *Parser {
+	clone := newParser(p.Format, p.Dialect, p.State, p.Options)
+	if p.wrapped != nil {
+		clone.wrapped = new(wrapped)
+	}
+	return clone
+}
 
 // Parse empties out and fills it with what the block holds.
 func (p *Parser) Parse(b *gatepost.Block, out *gatepost.Batch) {
 	out.Reset(b.Source)
-	p.Format.Parse(p, b, out)
+	if p.wrapped != nil {
+		p.wrapped.parse(p, b, out)
+	} else {
+		p.Format.Parse(p, b, out)
+	}
 	out.End = b.Offset + int64(len(b.Data))
 	out.Lines = int64(bytes.Count(b.Data, newline))
 	if n := len(b.Data); n > 0 && b.Data[n-1] != '\n' {

@@ -258,7 +258,7 @@ func binary(sample []byte) bool {
 func (in *ingest) lines(ctx context.Context, f *source.File, s *source.Stream, src *gatepost.Source, p *parser.Parser) error {
 	cutter := &source.Cutter{
 		Source: src.ID,
-		Starts: p.Format.Starts,
+		Starts: p.Starts(),
 		Hold:   in.db != "" && f.Growing && s.Kind == nil,
 	}
 	in.logs++

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -110,6 +111,15 @@ func buffer(f folder, rnd *rand.Rand) {
 func crlf(f folder, _ *rand.Rand) {
 	for name := range f {
 		f.edit(name, func(text string) string { return text + "\r" })
+	}
+}
+
+// syslogHeads writes the logs as a syslog daemon that received them line by line would.
+func syslogHeads(f folder, _ *rand.Rand) {
+	for name, tag := range map[string]string{"access.log": "nginx", "error.log": "nginx", "odoo.log": "odoo[812]", "postgresql.log": "postgres[511]"} {
+		f.edit(name, func(text string) string {
+			return "Nov 22 16:00:00 erp1 " + tag + ": " + strings.ReplaceAll(text, "\t", "#011")
+		})
 	}
 }
 

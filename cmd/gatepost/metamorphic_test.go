@@ -43,6 +43,7 @@ var transformations = []transformation{
 	{name: "json", doc: "access log as JSON", apply: reformat(jsonFormat)},
 	{name: "other_prefix", doc: "another log_line_prefix, without milliseconds", apply: otherPrefix},
 	{name: "crlf", doc: "line ends of Windows", apply: crlf},
+	{name: "syslog_heads", doc: "the head of a syslog line before every line, as rsyslog writes them", apply: syslogHeads},
 	{name: "next_summer", doc: "everything 200 days later", apply: shifted(200*day, "access.log", "error.log", "odoo.log", "postgresql.log", "dmesg-T.txt")},
 	{name: "proxy_ahead", doc: "nginx on a host whose clock is three minutes ahead of Odoo's", apply: shifted(3*time.Minute, "access.log", "error.log")},
 	{name: "proxy_behind", doc: "nginx on a host whose clock is three seconds behind Odoo's", apply: shifted(-3*time.Second, "access.log", "error.log")},
