@@ -140,23 +140,39 @@ func (s score) details() string {
 		fmt.Fprintf(&b, "confused: %d × %s\n", confusions[c], c)
 	}
 	b.WriteString("confidence  stated observed    n\n")
-	for decile := range 10 {
-		in := slices.Collect(func(yield func(scored) bool) {
-			for _, v := range s {
-				if v.named() && min(int(v.confidence*10), 9) == decile && !yield(v) {
-					return
-				}
-			}
-		})
-		if len(in) == 0 {
-			continue
-		}
-		stated := 0.0
-		for _, v := range in {
-			stated += v.confidence
-		}
-		fmt.Fprintf(&b, "%.1f to %.1f   %6.3f   %6.3f %4d\n", float64(decile)/10, float64(decile+1)/10, stated/float64(len(in)), share(score(in).count(scored.right), len(in)), len(in))
+	for _, d := range s.deciles() {
+		fmt.Fprintf(&b, "%.1f to %.1f   %6.3f   %6.3f %4d\n", d.from, d.from+0.1, d.stated, d.observed, d.n)
 	}
 	fmt.Fprintf(&b, "wrong at 0.95 or above: %d\n", len(slices.Collect(s.wrongAbove(0.95))))
 	return b.String()
+}
+
+// decile is what confidences of one tenth were worth: the mean that was stated, and the share that
+// was right.
+type decile struct {
+	from, stated, observed float64
+	n                      int
+}
+
+// deciles groups the verdicts that name a cause by their confidence.
+func (s score) deciles() []decile {
+	var in [10]score
+	for _, v := range s {
+		if v.named() {
+			tenth := min(int(v.confidence*10), 9)
+			in[tenth] = append(in[tenth], v)
+		}
+	}
+	var all []decile
+	for i, group := range in {
+		if len(group) == 0 {
+			continue
+		}
+		stated := 0.0
+		for _, v := range group {
+			stated += v.confidence
+		}
+		all = append(all, decile{float64(i) / 10, stated / float64(len(group)), share(group.count(scored.right), len(group)), len(group)})
+	}
+	return all
 }

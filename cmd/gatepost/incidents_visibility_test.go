@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -87,7 +88,21 @@ func TestVisibility(t *testing.T) {
 		}
 		checkSure(t, v, s)
 	}
+	checkCalibrated(t, &b, slices.Concat(scores...))
 	t.Logf("\n%s", b.String())
+}
+
+// checkCalibrated holds that a confidence is not worth less than it says, over all views together: with
+// everything at hand alone, hardly anything is wrong that could tell.
+func checkCalibrated(t *testing.T, b *strings.Builder, s score) {
+	t.Helper()
+	b.WriteString("confidence, all views  stated observed    n\n")
+	for _, d := range s.deciles() {
+		fmt.Fprintf(b, "%.1f to %.1f              %6.3f   %6.3f %4d\n", d.from, d.from+0.1, d.stated, d.observed, d.n)
+		if d.n >= 10 && d.observed < d.stated-0.05 {
+			t.Errorf("of %d verdicts stated at %.2f only %.2f are right", d.n, d.stated, d.observed)
+		}
+	}
 }
 
 // checkSure holds that no verdict is wrong and sure.
