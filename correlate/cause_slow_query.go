@@ -49,7 +49,7 @@ func (s *scene) statement(w *work) (*gatepost.Event, float64) {
 	var best *gatepost.Event
 	for _, e := range s.within(gatepost.PgStatement, w.start, until) {
 		began := e.Time.Add(-e.Duration)
-		if began < w.start.Add(-releaseSlack/2) || began > w.end || w.finished && e.Duration > w.duration()+releaseSlack {
+		if !w.mayUse(e.DB) || began < w.start.Add(-releaseSlack/2) || began > w.end || w.finished && e.Duration > w.duration()+releaseSlack {
 			continue
 		}
 		if best == nil || e.Duration > best.Duration {

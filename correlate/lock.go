@@ -311,7 +311,7 @@ func (s *scene) assignLocks() {
 		}
 		for _, sv := range s.servers {
 			for w := range sv.works.between(l.from, to.Add(l.slack)) {
-				if w.start.Known() && w.finished && l.from >= w.start.Add(-l.slack) && to <= w.end.Add(l.slack) {
+				if w.start.Known() && w.finished && w.mayUse(l.db) && l.from >= w.start.Add(-l.slack) && to <= w.end.Add(l.slack) {
 					fits = append(fits, fit{w: w, l: l, miss: l.from.Sub(w.start).Abs() + w.end.Sub(to).Abs()})
 				}
 			}

@@ -21,6 +21,7 @@ type work struct {
 	queries  int
 	status   int
 	route    uint64
+	db       string // "" when it is not known
 	ref      gatepost.Ref
 	finished bool       // it came to an answer
 	death    *death     // what ended it when it did not
@@ -50,6 +51,9 @@ func (w *work) compare(o *work) int {
 func (w *work) straightAfter() bool {
 	return w.idle != gatepost.Unknown && w.idle < 100*time.Millisecond
 }
+
+// mayUse reports whether the execution can have to do with something in a database.
+func (w *work) mayUse(db string) bool { return db == "" || w.db == "" || w.db == "?" || db == w.db }
 
 // conflicted reports whether the execution spent most of its time on the way to a conflict with
 // another transaction: it had waited for that one to commit.
@@ -111,6 +115,10 @@ func (s *scene) buildWorks(ctx context.Context, h History) error {
 		wanted[p] = append(wanted[p], &contender{c: c, from: from, end: c.Time, slack: c.until.Sub(c.Time), status: c.Status})
 	}
 	spans := s.waitSpans()
+	dbs := make(map[gatepost.Ref]string) // of the slow ones: the lane of ordinary requests has no words
+	for _, e := range s.byKind[gatepost.OdooRequest] {
+		dbs[e.Ref] = e.DB
+	}
 	executions := make(map[pair][]*work)
 	for r, err := range h.Requests(ctx, gatepost.Query{Lanes: []gatepost.Lane{gatepost.LaneOdoo}}) {
 		if err != nil {
@@ -126,7 +134,7 @@ func (s *scene) buildWorks(ctx context.Context, h History) error {
 		if g := sv.generationAt(r.End); g != nil {
 			g.last = max(g.last, r.End)
 		}
-		w := work{server: sv, idle: gatepost.Unknown, pid: int(r.PID), start: gatepost.NoTime, end: r.End, sql: r.SQL, queries: int(r.Queries), status: int(r.Status), route: r.Route, ref: r.Ref, finished: true}
+		w := work{server: sv, idle: gatepost.Unknown, pid: int(r.PID), start: gatepost.NoTime, end: r.End, sql: r.SQL, queries: int(r.Queries), status: int(r.Status), route: r.Route, db: dbs[r.Ref], ref: r.Ref, finished: true}
 		if r.Duration != gatepost.Unknown && r.Duration <= longest {
 			w.start = r.End.Add(-r.Duration)
 			if p.served.Known() {
