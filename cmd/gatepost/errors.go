@@ -91,3 +91,14 @@ func reason(err error) error {
 	}
 	return err
 }
+
+// remedy says what to try when a file cannot be read, "" when nothing general helps.
+func remedy(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return "run it with sudo, or as a user of the group that may read the log (adm on Debian)"
+	case errors.Is(err, fs.ErrNotExist):
+		return "check the spelling, or name the directory that holds the logs"
+	}
+	return ""
+}

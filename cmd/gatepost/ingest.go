@@ -73,7 +73,7 @@ func (in *ingest) configurations(files []*source.File) (others []*source.File) {
 			continue
 		}
 		if err != nil {
-			in.trouble("", "%s: %v", f.Path, reason(err))
+			in.trouble(remedy(err), "%s: %v", f.Path, reason(err))
 		}
 		in.setup = append(in.setup, settings...)
 		in.formats = append(in.formats, logFormats(settings)...)
@@ -87,7 +87,7 @@ func (in *ingest) configurations(files []*source.File) (others []*source.File) {
 func (in *ingest) file(ctx context.Context, f *source.File) error {
 	s, err := f.Open()
 	if err != nil {
-		in.trouble("", "%s: %v", f.Path, reason(err))
+		in.trouble(remedy(err), "%s: %v", f.Path, reason(err))
 		return nil
 	}
 	defer func() { s.Close() }()
@@ -103,7 +103,7 @@ func (in *ingest) file(ctx context.Context, f *source.File) error {
 		return nil
 	}
 	if s, err = in.identify(f, s, src, sample); err != nil {
-		in.trouble("", "%s: %v", f.Path, reason(err))
+		in.trouble(remedy(err), "%s: %v", f.Path, reason(err))
 		return nil
 	}
 	if err := in.store.AddSource(ctx, src); err != nil {
@@ -131,7 +131,7 @@ func (in *ingest) file(ctx context.Context, f *source.File) error {
 // empty says why there is nothing in a file.
 func (in *ingest) empty(f *source.File, s *source.Stream) {
 	if _, err := s.Read(make([]byte, 1)); err != nil && err != io.EOF {
-		in.trouble("", "%s: %v", f.Path, reason(err))
+		in.trouble(remedy(err), "%s: %v", f.Path, reason(err))
 		return
 	}
 	in.note("%s: is empty", f.Path)
@@ -267,7 +267,7 @@ func (in *ingest) lines(ctx context.Context, f *source.File, s *source.Stream, s
 	for block, err := range cutter.Blocks(s, src) {
 		if err != nil {
 			src.Problem = reason(err).Error()
-			in.trouble("", "%s: %s; what stands before was read", f.Path, src.Problem)
+			in.trouble("copy the file again: it is damaged, or was copied before it was whole", "%s: %s; what stands before was read", f.Path, src.Problem)
 			break
 		}
 		p.Parse(&block, &batch)

@@ -49,7 +49,7 @@ func (e *env) analyze(ctx context.Context, r *reading, paths []string) (*analysi
 	a.files, a.paths = files, paths
 	in := &ingest{reading: r, progress: newProgress(e)}
 	for _, p := range problems {
-		in.trouble("", "%v", p)
+		in.trouble(remedy(p), "%v", p)
 	}
 	return a, a.judge(ctx, in)
 }
@@ -164,7 +164,7 @@ func (a *analysis) nothing(in *ingest) error {
 		a.troubles = nil
 		return failed(in.troubles[0].hint, "%s", in.troubles[0].what)
 	case len(in.troubles) == 0 && len(in.notes) > 0:
-		return failed("", "no log to read: %s", strings.Join(in.notes, "; "))
+		return failed("gatepost analyze DIR-or-FILE... with the log of the night in question: rotated logs are called .1 or .1.gz", "no log to read: %s", strings.Join(in.notes, "; "))
 	}
 	return failed("gatepost analyze DIR-or-FILE... with at least an access log of nginx", "no log to read: nothing that was found is one")
 }
