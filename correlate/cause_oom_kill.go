@@ -23,17 +23,18 @@ var _ = register(Cause{
 	Fix:   oomFix,
 })
 
-// oomBefore is how long before the service is gone the kill may lie: systemd stops the whole unit
-// after a kill in it (OOMPolicy=stop), which takes as long as the workers need.
-const oomBefore = 15 * time.Second
-
+// oomDown joins the end of the service with a kill. systemd learns of a kill in a unit at once and
+// orders the stop, or kills the rest, in the same moment (OOMPolicy=stop, kill): so the kill and the
+// beginning of the end lie together, however long the workers then take. A kill of a worker some
+// seconds before a crash is another matter. Only the master's death shows later: its children notice
+// when they next look.
 func oomDown(s *scene, d *downtime) []Hypothesis {
-	from, to := d.from.Add(-oomBefore), d.endsBy()
+	from, to := d.from.Add(-deathSlack), d.endsBy()
 	var hs []Hypothesis
-	for _, e := range s.within(gatepost.KernelOOM, from, to) {
+	for _, e := range s.within(gatepost.KernelOOM, d.from.Add(-2*beat), to) {
 		hs = append(hs, oomKillDown(s, d, e))
 	}
-	for _, e := range append(s.within(gatepost.UnitOOM, from, to), s.oomResults(from, to)...) {
+	for _, e := range append(slices.Clone(s.within(gatepost.UnitOOM, from, to)), s.oomResults(d)...) {
 		if !ofOdoo(e.Name) {
 			continue
 		}
@@ -77,13 +78,17 @@ func (s *scene) unseenKill(d *downtime) (Hypothesis, bool) {
 
 // killedAround reports whether the kernel killed anything that may be Odoo's when the service went.
 func (s *scene) killedAround(d *downtime) bool {
-	return slices.ContainsFunc(s.within(gatepost.KernelOOM, d.from.Add(-oomBefore), d.endsBy()), func(e *gatepost.Event) bool { return ofOdoo(e.Name) })
+	return slices.ContainsFunc(s.within(gatepost.KernelOOM, d.from.Add(-deathSlack), d.endsBy()), func(e *gatepost.Event) bool { return ofOdoo(e.Name) })
 }
 
-// oomResults are units that failed with the result oom-kill.
-func (s *scene) oomResults(from, to gatepost.Time) []*gatepost.Event {
+// stopTimeout is how long systemd lets a unit take to stop (TimeoutStopSec by default): the result is
+// told at the end of that.
+const stopTimeout = 90 * time.Second
+
+// oomResults are units that failed with the result oom-kill when the service ended.
+func (s *scene) oomResults(d *downtime) []*gatepost.Event {
 	var all []*gatepost.Event
-	for _, e := range s.within(gatepost.UnitFailed, from, to.Add(time.Minute)) {
+	for _, e := range s.within(gatepost.UnitFailed, d.from.Add(-deathSlack), min(d.endsBy().Add(stopTimeout), max(d.endsBy(), d.lastOf()))) {
 		if e.Path == "oom-kill" {
 			all = append(all, e)
 		}
@@ -107,14 +112,14 @@ func oomKillDown(s *scene, d *downtime, e *gatepost.Event) Hypothesis {
 		if d.lost != nil {
 			h.Evidence = append(h.Evidence, cite(gatepost.For, d.lost, weak, "silence", "a worker notices that its master is gone"))
 		}
+	case e.Time < d.from.Add(-deathSlack):
+		h.Veto = fmt.Sprintf("the kernel killed %s (pid %d) %s before the service went, and nothing joins the two", e.Name, e.PID, seconds(d.from.Sub(e.Time)))
 	case p != nil && d.stop != nil:
 		h.Evidence = append(h.Evidence, cite(gatepost.For, e, decisive, "pid", "the killed process is Odoo's, and the service was stopped right after: systemd stops a unit in which a process was killed for memory (OOMPolicy=stop)"))
 	case p != nil:
 		h.Evidence = append(h.Evidence, cite(gatepost.For, e, decisive+weak, "pid", "the killed process is one of Odoo's, and the whole service went with it"))
 	case !s.dated(e):
 		h.Veto = "the clock of the kernel's log is not known well enough to join this kill by its time"
-	case ofOdoo(e.Name) && d.stop == nil && e.Time < d.from.Add(-deathSlack):
-		h.Veto = fmt.Sprintf("the kernel killed %s (pid %d) %s before the service went, and nothing joins the two", e.Name, e.PID, seconds(d.from.Sub(e.Time)))
 	case ofOdoo(e.Name) && d.stop == nil && d.server == nil:
 		h.Evidence = append(h.Evidence, cite(gatepost.For, e, fair, "time", "a process with Odoo's name was killed when the service went; no log of Odoo's says whether it was one"))
 		h.Missing = append(h.Missing, "Odoo's log of that time would tell whether the killed process was its own")

@@ -28,7 +28,7 @@ func crashDown(s *scene, d *downtime) []Hypothesis {
 		h.Root.Ref, h.Root.Says = d.lost.Ref, "Odoo's master died; its children notice"
 		h.Evidence = append(h.Evidence, cite(gatepost.For, d.lost, fair, "silence", "a child process finds that its master is gone, and nobody had told the master to stop"))
 	}
-	for _, e := range s.within(gatepost.UnitExit, d.from.Add(-deathSlack), d.from.Add(oomBefore)) {
+	for _, e := range s.within(gatepost.UnitExit, d.from.Add(-deathSlack), d.from.Add(unitSlack)) {
 		if ofOdoo(e.Name) && e.Path != "exited" {
 			h.Root.Ref = e.Ref
 			h.Evidence = append(h.Evidence, cite(gatepost.For, e, fair, "unit", fmt.Sprintf("systemd saw the main process end (%s, status %d)", e.Path, e.Status)))

@@ -51,7 +51,7 @@ func restartDown(s *scene, d *downtime) []Hypothesis {
 		Root:     gatepost.Step{Time: d.stop.Time, Says: "Odoo was told to stop", Ref: d.stop.Ref},
 		Evidence: []gatepost.Evidence{cite(gatepost.For, d.stop, strong+weak, "process", "Odoo was told to stop, and stopped in good order")},
 	}
-	for _, e := range s.within(gatepost.UnitStop, d.from.Add(-oomBefore), d.from.Add(deathSlack)) {
+	for _, e := range s.within(gatepost.UnitStop, d.from.Add(-unitSlack), d.from.Add(deathSlack)) {
 		if ofOdoo(e.Name) {
 			h.Evidence = append(h.Evidence, cite(gatepost.For, e, weak, "unit", "systemd was told to stop the unit"))
 		}

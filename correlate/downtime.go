@@ -31,6 +31,9 @@ const (
 	failTimeout = 10 * time.Second
 	// beforeGap ends the downtime before the first start of a log at a pause of the refusals.
 	beforeGap = 5 * time.Minute
+	// unitSlack is how far systemd's line about the order to stop, or about the end of the main
+	// process, may lie from Odoo's own: a master that is loading a registry hears the order late.
+	unitSlack = 15 * time.Second
 	// clusterGap joins refusals into one downtime where no Odoo log shows its bounds.
 	clusterGap = 30 * time.Second
 )
