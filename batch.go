@@ -1,6 +1,9 @@
 package gatepost
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Batch is what a format makes of a Block. The caller owns it and reuses it: Reset empties it and
 // keeps its memory. A format appends, and never keeps a pointer into a Batch.
@@ -41,6 +44,17 @@ func (b *Batch) Reset(source int) {
 		First:    NoTime,
 		Last:     NoTime,
 	}
+}
+
+// AddRequest appends a Request and returns it for the caller to fill: every field of it, since it holds
+// what an earlier batch left there.
+func (b *Batch) AddRequest() *Request {
+	n := len(b.Requests)
+	if n == cap(b.Requests) {
+		b.Requests = slices.Grow(b.Requests, 1)
+	}
+	b.Requests = b.Requests[:n+1]
+	return &b.Requests[n]
 }
 
 // See widens First and Last by a raw stamp.

@@ -32,6 +32,15 @@ type Gap struct {
 	Why      string
 }
 
+// StatusCount says how many access lines of a source have a status, and when the first and the last of
+// them ended, on the common clock.
+type StatusCount struct {
+	Source      int
+	Status      int
+	Requests    int64
+	First, Last Time
+}
+
 // Query selects from the history of a store; zero fields select everything.
 type Query struct {
 	From, To Time // inclusive, on the common clock; zero for both means all, undated events too

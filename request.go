@@ -25,86 +25,46 @@ type Request struct {
 	Bytes    int64         // sent to the client, -1 when not told
 	Key      uint64        // KeyOf(method, path): joins nginx's line with Odoo's
 	Client   uint64        // HashOf(client address)
-	Route    uint64        // KeyOf(method, route), see RouteOf
+	Route    uint64        // KeyOf(method, route), see RouteOf; 0 for the rest of too many
 	Queries  int32         // SQL statements, -1 when not told
 	PID      int32         // process that served it, 0 in nginx's lines
 	Status   uint16
 	Lane     Lane
 }
 
-const (
-	fnvOffset = 14695981039346656037
-	fnvPrime  = 1099511628211
-)
-
-// HashOf is the FNV-1a hash of b.
-func HashOf[T []byte | string](b T) uint64 {
-	h := uint64(fnvOffset)
-	for i := 0; i < len(b); i++ {
-		h = (h ^ uint64(b[i])) * fnvPrime
-	}
-	return h
-}
-
-// KeyOf hashes a method and a path so that nginx's and Odoo's line of one request get the same
-// key: percent escapes are decoded (Werkzeug 0.15 and later logs the decoded path), the query and
-// the fragment (Odoo 19 appends the RPC method there) are left out.
-func KeyOf[M, P []byte | string](method M, path P) uint64 {
-	h := HashOf(method)
-	h = (h ^ ' ') * fnvPrime
-	for i := 0; i < len(path); i++ {
-		c := path[i]
-		switch c {
-		case '?', '#':
-			return h
-		case '%':
-			if i+2 < len(path) {
-				hi, lo := unhex(path[i+1]), unhex(path[i+2])
-				if hi < 16 && lo < 16 {
-					c = hi<<4 | lo
-					i += 2
-				}
-			}
-		}
-		h = (h ^ uint64(c)) * fnvPrime
-	}
-	return h
-}
-
-func unhex(c byte) byte {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0'
-	case 'a' <= c && c <= 'f':
-		return c - 'a' + 10
-	case 'A' <= c && c <= 'F':
-		return c - 'A' + 10
-	}
-	return 16
-}
-
 // RouteOf appends the route of a path to dst: the path without its query, with every segment
 // that names one record or one asset version replaced by '*', so that requests of one kind share
 // a route. A segment is such a name when it holds a digit, but for short version words ("v1").
 func RouteOf[P []byte | string](dst []byte, path P) []byte {
-	for i := 0; i < len(path) && path[i] != '?' && path[i] != '#'; {
-		if path[i] == '/' {
-			dst = append(dst, '/')
-			i++
-			continue
+	for i := 0; i < len(path); i++ {
+		begin, digits := i, false
+		for ; i < len(path) && pathBytes[path[i]] <= pathDigit; i++ {
+			digits = digits || pathBytes[path[i]] == pathDigit
 		}
-		j, digits := i, 0
-		for ; j < len(path) && path[j] != '/' && path[j] != '?' && path[j] != '#'; j++ {
-			if '0' <= path[j] && path[j] <= '9' {
-				digits++
-			}
-		}
-		if digits > 0 && !(j-i <= 3 && path[i] == 'v') {
+		if digits && !(i-begin <= 3 && path[begin] == 'v') {
 			dst = append(dst, '*')
 		} else {
-			dst = append(dst, path[i:j]...)
+			dst = append(dst, path[begin:i]...)
 		}
-		i = j
+		if i == len(path) || pathBytes[path[i]] == pathEnd {
+			break
+		}
+		dst = append(dst, '/')
 	}
 	return dst
 }
+
+// pathBytes says what a byte means in a path.
+var pathBytes = func() (kinds [256]uint8) {
+	for c := '0'; c <= '9'; c++ {
+		kinds[c] = pathDigit
+	}
+	kinds['/'], kinds['?'], kinds['#'] = pathSlash, pathEnd, pathEnd
+	return kinds
+}()
+
+const (
+	pathDigit = 1 + iota
+	pathSlash
+	pathEnd
+)

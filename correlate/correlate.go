@@ -29,6 +29,8 @@ import (
 type History interface {
 	Events(ctx context.Context, q gatepost.Query) iter.Seq2[gatepost.Event, error]
 	Requests(ctx context.Context, q gatepost.Query) iter.Seq2[gatepost.Request, error]
+	// Statuses counts the access lines of every source by status.
+	Statuses(ctx context.Context) ([]gatepost.StatusCount, error)
 }
 
 // Options are what is known beside the logs.

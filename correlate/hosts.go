@@ -33,6 +33,11 @@ func (p *part) Requests(ctx context.Context, q gatepost.Query) iter.Seq2[gatepos
 	return only(p.History.Requests(ctx, q), func(r *gatepost.Request) bool { return p.ids[r.Ref.Source] })
 }
 
+func (p *part) Statuses(ctx context.Context) ([]gatepost.StatusCount, error) {
+	all, err := p.History.Statuses(ctx)
+	return slices.DeleteFunc(all, func(c gatepost.StatusCount) bool { return !p.ids[c.Source] }), err
+}
+
 func only[T any](all iter.Seq2[T, error], want func(*T) bool) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for x, err := range all {

@@ -190,31 +190,33 @@ func troubleSays(e *gatepost.Event) string {
 // than what they see at other times.
 func (s *scene) statuses(ctx context.Context, h History, from, to gatepost.Time) (map[int]int, error) {
 	from, to = from.Add(-time.Second), to.Add(2*time.Second)
-	seen, usual := make(map[int]int), make(map[int]int)
-	first, last := gatepost.NoTime, gatepost.NoTime
-	for r, err := range h.Requests(ctx, gatepost.Query{Lanes: []gatepost.Lane{gatepost.LaneNginx}}) {
+	seen := make(map[int]int)
+	for r, err := range h.Requests(ctx, gatepost.Query{From: from, To: to, Lanes: []gatepost.Lane{gatepost.LaneNginx}}) {
 		if err != nil {
 			return nil, err
 		}
-		if !first.Known() {
-			first = r.End
-		}
-		last = r.End
-		if st := int(r.Status); st < 400 && st != 302 && st != 303 {
-			continue
-		} else if r.End >= from && r.End <= to {
+		if st := int(r.Status); st >= 400 || st == 302 || st == 303 {
 			seen[st]++
-		} else {
-			usual[st]++
 		}
 	}
-	if !first.Known() {
+	counts, err := h.Statuses(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[int]int64)
+	logged := gatepost.Batch{First: gatepost.NoTime, Last: gatepost.NoTime}
+	for _, c := range counts {
+		all[c.Status] += c.Requests
+		logged.See(c.First)
+		logged.See(c.Last)
+	}
+	if !logged.First.Known() {
 		return seen, nil
 	}
 	inside := to.Sub(from)
-	outside := max(time.Second, last.Sub(first)-inside)
+	outside := max(time.Second, logged.Last.Sub(logged.First)-inside)
 	for st, n := range seen {
-		if float64(n) < 2*float64(usual[st])*inside.Seconds()/outside.Seconds() {
+		if usual := all[st] - int64(n); float64(n) < 2*float64(usual)*inside.Seconds()/outside.Seconds() {
 			delete(seen, st)
 		}
 	}

@@ -25,7 +25,7 @@ type server struct {
 	deaths      []*death
 	works       *timeline[*work] // executions near failures
 	lives       population       // of HTTP workers
-	requests    int              // request lines in its log
+	requests    int64            // request lines in its log
 	first, last gatepost.Time
 }
 
@@ -110,6 +110,7 @@ func (s *scene) buildServers() {
 		}
 		sv.sources[id] = true
 		owner[id] = sv
+		sv.requests += src.Requests
 		sv.see(src.Clock.At(src.First))
 		sv.see(src.Clock.At(src.Last))
 	}

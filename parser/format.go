@@ -159,10 +159,13 @@ type Parser struct {
 	wrapped *wrapped            // takes the heads of syslog lines off, nil where there are none
 	routes  map[uint64]struct{} // routes already named
 	scratch []byte
+
+	admitted   map[uint64]struct{} // see Admit
+	overflowed bool                // there are others
 }
 
 func newParser(f *Format, dialect string, state any, o *Options) *Parser {
-	return &Parser{Format: f, Dialect: dialect, State: state, Options: o, routes: make(map[uint64]struct{})}
+	return &Parser{Format: f, Dialect: dialect, State: state, Options: o, routes: make(map[uint64]struct{}), admitted: make(map[uint64]struct{})}
 }
 
 // Clone returns an equal parser with scratch memory of its own.
@@ -195,27 +198,50 @@ var newline = []byte{'\n'}
 // maxRoutes bounds the route dictionary of one source; scanners try a million paths.
 const maxRoutes = 5000
 
-// route returns the id of a request's route and names it in out when it is new. Beyond the bound
-// all new routes are one, named "other".
+// route returns the id of a request's route and names it in out when this parser has not named it yet.
+// It stops naming beyond the bound; what then becomes of the route, Admit decides.
 func (p *Parser) route(method, path []byte, out *gatepost.Batch) uint64 {
 	p.scratch = append(p.scratch[:0], method...)
 	p.scratch = append(p.scratch, ' ')
 	p.scratch = gatepost.RouteOf(p.scratch, path)
-	id := gatepost.HashOf(p.scratch)
-	if _, ok := p.routes[id]; ok {
+	id := gatepost.KeyOf(method, p.scratch[len(method)+1:])
+	if _, ok := p.routes[id]; ok || len(p.routes) == maxRoutes {
 		return id
-	}
-	if len(p.routes) > maxRoutes {
-		return 0
-	}
-	if len(p.routes) == maxRoutes {
-		p.routes[0] = struct{}{}
-		out.Routes = append(out.Routes, gatepost.Route{ID: 0, Name: "other"})
-		return 0
 	}
 	p.routes[id] = struct{}{}
 	out.Routes = append(out.Routes, gatepost.Route{ID: id, Name: clip(p.scratch)})
 	return id
+}
+
+// Admit makes one route dictionary of those of several clones. It takes the batches of a source in the
+// order of the log: of the routes that they name the first are admitted, and all others become one,
+// named "other", with the ID 0. By the time a clone stops naming routes it has named enough to fill the
+// dictionary, so the outcome does not depend on who parsed what.
+func (p *Parser) Admit(b *gatepost.Batch) {
+	named := b.Routes[:0]
+	for _, r := range b.Routes {
+		if _, ok := p.admitted[r.ID]; ok {
+			continue
+		}
+		if len(p.admitted) < maxRoutes {
+			p.admitted[r.ID] = struct{}{}
+			named = append(named, r)
+		}
+	}
+	b.Routes = named
+	if len(p.admitted) < maxRoutes {
+		return
+	}
+	for i := range b.Requests {
+		if _, ok := p.admitted[b.Requests[i].Route]; ok {
+			continue
+		}
+		b.Requests[i].Route = 0
+		if !p.overflowed {
+			p.overflowed = true
+			b.Routes = append(b.Routes, gatepost.Route{ID: 0, Name: "other"})
+		}
+	}
 }
 
 // Config is a kind of configuration file that is understood. It becomes Settings, never a log.

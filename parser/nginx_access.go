@@ -145,7 +145,7 @@ func parseAccess(p *Parser, b *gatepost.Block, out *gatepost.Batch) {
 		switch {
 		case r.read(line):
 			key, route := r.hashes(p, out)
-			out.Requests = append(out.Requests, r.record(ref, key, route))
+			r.record(out.AddRequest(), ref, key, route)
 			out.See(r.stamp.at)
 			out.Resolution = min(out.Resolution, r.stamp.resolution)
 			if p.Options.notable(r.status, r.took) {

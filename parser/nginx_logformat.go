@@ -30,6 +30,10 @@ type step struct {
 	digits int    // that follow the text at least; "-" counts as one
 	slash  bool   // the value proper begins with the first '/'
 	list   bool   // one value for each try of an upstream server
+
+	first byte // of until
+	width int  // of most values, 0 when they differ: there it is looked for first
+	more  bool // there is more to the end of the value than this byte
 }
 
 // The formats that are known without any configuration.
@@ -66,7 +70,7 @@ func compileFormat(f NginxFormat) (*logFormat, error) {
 	literal, name, text := nextVariable(text)
 	c.head = string(literal)
 	for name != nil {
-		s := step{v: variableOf(name), list: hasPrefix(name, "upstream_")}
+		s := step{v: variableOf(name), list: hasPrefix(name, "upstream_"), width: widthOf(name)}
 		literal, name, text = nextVariable(text)
 		for len(literal) == 0 && name != nil { // neighbours cannot be told apart, but for a path
 			if v := variableOf(name); s.v == varNone && (v == varURI || v == varPath) {
@@ -84,6 +88,10 @@ func compileFormat(f NginxFormat) (*logFormat, error) {
 			s.v = varNone
 		}
 		seen[s.v] = true
+		if s.until != "" {
+			s.first = s.until[0]
+		}
+		s.more = len(s.until) > 1 || s.digits > 0 || s.list
 		c.steps = append(c.steps, s)
 		if s.v != varNone {
 			c.needed = len(c.steps)
@@ -93,6 +101,21 @@ func compileFormat(f NginxFormat) (*logFormat, error) {
 		return nil, fmt.Errorf("log_format %s logs no status or no time", f.Name)
 	}
 	return c, nil
+}
+
+// widthOf is how many bytes most values of a variable have that has no blanks or brackets in it.
+func widthOf(name []byte) int {
+	switch string(name) {
+	case "time_local":
+		return len("22/Nov/2026:14:08:41 +0000")
+	case "time_iso8601":
+		return len("2026-11-22T14:08:41+00:00")
+	case "status":
+		return 3
+	case "remote_user":
+		return len("-")
+	}
+	return 0
 }
 
 // nextVariable splits the text of a log_format at its first $name or ${name}; name is nil when
@@ -136,7 +159,10 @@ func (f *logFormat) read(l *accessLine, line []byte, steps int) (fitted int, res
 			return i, rest
 		}
 		if s.v != varNone {
-			l[s.v] = s.proper(rest[:end])
+			l[s.v] = rest[:end]
+			if s.slash {
+				l[s.v] = fromSlash(l[s.v])
+			}
 		}
 		rest = rest[end+len(s.until):]
 	}
@@ -155,18 +181,21 @@ func (st *step) end(s []byte) int {
 	if st.until == "" {
 		return len(s)
 	}
-	first := st.until[0]
-	for i := 0; ; i++ {
-		j := bytes.IndexByte(s[i:], first)
-		if j < 0 {
+	if w := st.width; w > 0 && w < len(s) && s[w] == st.first && (!st.more || st.endsAt(s, w)) {
+		return w
+	}
+	end := bytes.IndexByte(s, st.first)
+	for end >= 0 && st.more && !st.endsAt(s, end) {
+		next := bytes.IndexByte(s[end+1:], st.first)
+		if next < 0 {
 			return -1
 		}
-		if i += j; st.endsAt(s, i) {
-			return i
-		}
+		end += 1 + next
 	}
+	return end
 }
 
+// endsAt reports whether the text behind a value stands at i, where its first byte does.
 func (st *step) endsAt(s []byte, i int) bool {
 	next := s[i:]
 	if len(next) < len(st.until)+st.digits {
@@ -194,11 +223,7 @@ func (st *step) endsList(s []byte, i int, next []byte) bool {
 	return s[i] != ' ' || !insideList(s, i)
 }
 
-func (st *step) proper(value []byte) []byte {
-	if st.slash {
-		if i := bytes.IndexByte(value, '/'); i >= 0 {
-			return value[i:]
-		}
-	}
-	return value
+// fromSlash is a value from its first '/' on.
+func fromSlash(value []byte) []byte {
+	return value[max(0, bytes.IndexByte(value, '/')):]
 }

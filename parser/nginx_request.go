@@ -219,25 +219,15 @@ func withoutHost(url []byte) []byte {
 
 var dash = []byte{'-'}
 
-// record makes the Request of the line; its hashes come from the caller.
-func (r *accessReader) record(ref gatepost.Ref, key, route uint64) gatepost.Request {
-	bytes := int64(-1)
+// record fills in the Request of the line; its hashes come from the caller.
+func (r *accessReader) record(q *gatepost.Request, ref gatepost.Ref, key, route uint64) {
+	q.Ref, q.End, q.Duration, q.SQL = ref, r.stamp.at, r.took, gatepost.Unknown
+	q.Bytes = -1
 	if v, n := atoi(r.values[varBytes]); n > 0 {
-		bytes = v
+		q.Bytes = v
 	}
-	return gatepost.Request{
-		Ref:      ref,
-		End:      r.stamp.at,
-		Duration: r.took,
-		SQL:      gatepost.Unknown,
-		Bytes:    bytes,
-		Key:      key,
-		Client:   gatepost.HashOf(r.client),
-		Route:    route,
-		Queries:  -1,
-		Status:   uint16(r.status),
-		Lane:     gatepost.LaneNginx,
-	}
+	q.Key, q.Client, q.Route = key, gatepost.HashOf(r.client), route
+	q.Queries, q.PID, q.Status, q.Lane = -1, 0, uint16(r.status), gatepost.LaneNginx
 }
 
 // event makes the event of the line; it keeps nothing of it.

@@ -229,10 +229,16 @@ func (p *pgPrefix) word(s []byte) int {
 	w, rest := s[:n], s[n:]
 	switch {
 	case len(rest) > 0 && rest[0] == '@':
-		m := pgWord(rest[1:])
-		p.setDB(rest[1 : 1+m])
+		db := rest[1 : 1+pgWord(rest[1:])]
 		p.is("%u@%d")
-		return n + 1 + m
+		if i := bytes.IndexByte(db, '/'); i >= 0 { // the application may follow, and may have blanks in its name
+			db = db[:i]
+			p.setDB(db)
+			p.is("/%a")
+			return n + 1 + i + 1 + applicationEnd(rest[1+i+1:])
+		}
+		p.setDB(db)
+		return n + 1 + len(db)
 	case len(rest) > 1 && rest[0] == '(':
 		if _, m := atoi(rest[1:]); m > 0 && m+1 < len(rest) && rest[m+1] == ')' {
 			p.is("%r")

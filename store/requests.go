@@ -212,44 +212,22 @@ func (s *Store) routes(ctx context.Context) (map[uint64]string, error) {
 	return routes, err
 }
 
-// Totals is what the access logs hold in all.
-type Totals struct {
-	Requests int64
-	Statuses map[int]int64
-	From, To gatepost.Time // on the common clock, NoTime when there are none
-}
-
-// Totals counts the requests of the access logs by status, and says from when to when.
-func (s *Store) Totals(ctx context.Context) (Totals, error) {
-	t := Totals{Statuses: map[int]int64{}, From: gatepost.NoTime, To: gatepost.NoTime}
+// Statuses counts the access lines of every source by status, by source and status.
+func (s *Store) Statuses(ctx context.Context) ([]gatepost.StatusCount, error) {
 	sources, err := s.Sources(ctx)
 	if err != nil {
-		return t, err
-	}
-	type row struct {
-		source int
-		status
-	}
-	rows, err := collect(ctx, s.read, func(sc scanner) (r row, err error) {
-		err = sc.Scan(&r.source, &r.code, &r.requests, &r.first, &r.last)
-		return r, err
-	}, "SELECT source, status, requests, first, last FROM _statuses")
-	if err != nil {
-		return t, s.fail("read totals", err)
+		return nil, err
 	}
 	clocks := map[int]*gatepost.Clock{}
 	for i := range sources {
 		clocks[sources[i].ID] = &sources[i].Clock
 	}
-	seen := gatepost.Batch{First: gatepost.NoTime, Last: gatepost.NoTime}
-	for _, r := range rows {
-		t.Requests += r.requests
-		t.Statuses[int(r.code)] += r.requests
-		seen.See(clocks[r.source].At(r.first))
-		seen.See(clocks[r.source].At(r.last))
-	}
-	t.From, t.To = seen.First, seen.Last
-	return t, nil
+	counts, err := collect(ctx, s.read, func(row scanner) (c gatepost.StatusCount, err error) {
+		err = row.Scan(&c.Source, &c.Status, &c.Requests, &c.First, &c.Last)
+		c.First, c.Last = clocks[c.Source].At(c.First), clocks[c.Source].At(c.Last)
+		return c, err
+	}, "SELECT source, status, requests, first, last FROM _statuses ORDER BY source, status")
+	return counts, s.fail("read totals", err)
 }
 
 func newUnpacker() any {

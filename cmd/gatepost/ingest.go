@@ -263,19 +263,18 @@ func (in *ingest) lines(ctx context.Context, f *source.File, s *source.Stream, s
 	}
 	in.logs++
 	src.Format, src.Dialect = p.Format.Name, p.Dialect
-	var batch gatepost.Batch
-	for block, err := range cutter.Blocks(s, src) {
-		if err != nil {
-			src.Problem = reason(err).Error()
+	err := parsed(ctx, cutter, s, *src, p, func(next *piece) error {
+		if next.err != nil {
+			src.Problem = reason(next.err).Error()
 			in.trouble("copy the file again: it is damaged, or was copied before it was whole", "%s: %s; what stands before was read", f.Path, src.Problem)
-			break
+			return nil
 		}
-		p.Parse(&block, &batch)
-		cutter.Mark(src)
-		if err := in.store.Append(ctx, src, &batch); err != nil {
-			return err
-		}
-		in.progress.at(s.Consumed())
+		next.cut.Mark(src)
+		in.progress.at(next.consumed)
+		return in.store.Append(ctx, src, &next.batch)
+	})
+	if err != nil {
+		return err
 	}
 	cutter.Mark(src)
 	src.Bytes = src.Position

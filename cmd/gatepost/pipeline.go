@@ -221,11 +221,19 @@ func (e *env) model(ctx context.Context, st *store.Store) (*gatepost.Model, erro
 	if m.Setup, err = st.Setup(ctx); err != nil {
 		return nil, err
 	}
-	totals, err := st.Totals(ctx)
+	counts, err := st.Statuses(ctx)
 	if err != nil {
 		return nil, err
 	}
-	m.Requests, m.Statuses, m.From, m.To = totals.Requests, totals.Statuses, totals.From, totals.To
+	m.Statuses = make(map[int]int64)
+	seen := gatepost.Batch{First: gatepost.NoTime, Last: gatepost.NoTime}
+	for _, c := range counts {
+		m.Requests += c.Requests
+		m.Statuses[c.Status] += c.Requests
+		seen.See(c.First)
+		seen.See(c.Last)
+	}
+	m.From, m.To = seen.First, seen.Last
 	for _, src := range m.Sources {
 		if src.Problem != "" && src.Last.Known() {
 			m.Gaps = append(m.Gaps, gatepost.Gap{Source: src.ID, From: src.Clock.At(src.Last), To: gatepost.NoTime, Why: src.Problem})

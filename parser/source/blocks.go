@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"iter"
+	"sync"
 
 	"gatepost"
 )
@@ -17,8 +18,9 @@ const (
 	RecordLimit = 16 << 20
 )
 
-// Cutter cuts a stream into Blocks: runs of whole records. Memory is bounded by two buffers of
-// the longest record, whatever the stream holds.
+// Cutter cuts a stream into Blocks: runs of whole records. Buffers go round: whoever is done with a
+// block gives it back, so memory is bounded by the blocks in use and one more, each as large as the
+// longest record, whatever the stream holds.
 type Cutter struct {
 	Source int
 	// Starts reports whether a record begins with this line, which comes without its line
@@ -41,14 +43,37 @@ type Cutter struct {
 
 	buf      []byte // the buffer that is being filled, n bytes of it are
 	n        int
-	other    []byte // the buffer that holds the last block
-	skipping bool   // in the rest of a long line
+	skipping bool // in the rest of a long line
+
+	mu   sync.Mutex
+	free [][]byte // buffers that were given back
+}
+
+// Cut is a Block, and how far the text has been cut behind it.
+type Cut struct {
+	gatepost.Block
+	end position
+}
+
+// position is how far a text has been cut, and what stands before that.
+type position struct {
+	offset, line int64
+	tailSize     int
+	tail         uint64
+}
+
+// Mark writes into src how far its text has been cut: behind this block.
+func (k *Cut) Mark(src *gatepost.Source) { k.end.mark(src) }
+
+func (p position) mark(src *gatepost.Source) {
+	src.Position, src.PositionLine = p.offset, p.line
+	src.TailSize, src.Tail = p.tailSize, p.tail
 }
 
 // Blocks reads s, from where it stands as far as src says, and yields its blocks in order. A
-// block's Data is valid until the block after the next one is asked for. An error of the stream
+// block's Data belongs to whoever got it, until he gives it back with Release. An error of the stream
 // comes last, without a block, after all that could be read.
-func (c *Cutter) Blocks(s *Stream, src *gatepost.Source) iter.Seq2[gatepost.Block, error] {
+func (c *Cutter) Blocks(s *Stream, src *gatepost.Source) iter.Seq2[Cut, error] {
 	c.offset, c.line = s.Offset(), 1
 	if c.offset > 0 {
 		c.line = src.PositionLine
@@ -57,13 +82,36 @@ func (c *Cutter) Blocks(s *Stream, src *gatepost.Source) iter.Seq2[gatepost.Bloc
 	return c.cut(s)
 }
 
-// Mark writes into src how far its text has been cut: behind the last block yielded.
-func (c *Cutter) Mark(src *gatepost.Source) {
-	src.Position, src.PositionLine = c.offset, c.line
-	src.TailSize, src.Tail = len(c.tail.last), gatepost.HashOf(c.tail.last)
+// Mark writes into src how far its text has been cut in all. It is behind the last block only where
+// that is followed by the rest of a line that was too long.
+func (c *Cutter) Mark(src *gatepost.Source) { c.position().mark(src) }
+
+func (c *Cutter) position() position {
+	return position{c.offset, c.line, len(c.tail.last), gatepost.HashOf(c.tail.last)}
 }
 
-func (c *Cutter) cut(r io.Reader) iter.Seq2[gatepost.Block, error] {
+// Release takes the memory of a block back. It may be called from any goroutine, also while Blocks runs.
+func (c *Cutter) Release(b gatepost.Block) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if buf := b.Data[:cap(b.Data)]; len(buf) == c.Size { // one that a long record made large is not kept
+		c.free = append(c.free, buf)
+	}
+}
+
+// buffer returns memory for at least n bytes.
+func (c *Cutter) buffer(n int) []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if last := len(c.free) - 1; last >= 0 && n <= c.Size {
+		buf := c.free[last]
+		c.free = c.free[:last]
+		return buf
+	}
+	return make([]byte, max(c.Size, n))
+}
+
+func (c *Cutter) cut(r io.Reader) iter.Seq2[Cut, error] {
 	if c.Size <= 0 {
 		c.Size = BlockSize
 	}
@@ -71,24 +119,21 @@ func (c *Cutter) cut(r io.Reader) iter.Seq2[gatepost.Block, error] {
 		c.Limit = RecordLimit
 	}
 	c.Size = min(c.Size, c.Limit)
-	return func(yield func(gatepost.Block, error) bool) {
-		c.buf, c.other = make([]byte, c.Size), make([]byte, c.Size)
+	return func(yield func(Cut, error) bool) {
+		c.buf = c.buffer(0)
 		for {
 			err := c.fill(r)
 			if c.skipping {
 				c.skip()
 			}
-			if end := c.recordsEnd(err); end > 0 {
-				if !yield(c.block(end), nil) {
-					return
-				}
-				c.carry(end)
+			if end := c.recordsEnd(err); end > 0 && !yield(c.block(end), nil) {
+				return
 			}
 			if err == io.EOF {
 				return
 			}
 			if err != nil {
-				yield(gatepost.Block{}, err)
+				yield(Cut{}, err)
 				return
 			}
 		}
@@ -160,27 +205,20 @@ func trimEOL(line []byte) []byte {
 	return bytes.TrimSuffix(line, []byte{'\r'})
 }
 
-// block makes a Block of the first bytes of the buffer.
-func (c *Cutter) block(end int) gatepost.Block {
-	b := gatepost.Block{Source: c.Source, Offset: c.offset, Line: c.line, Data: c.buf[:end:end]}
+// block makes a Block of the first bytes of the buffer. What is left moves to another buffer, so that
+// the block stays as it is while the next one is read.
+func (c *Cutter) block(end int) Cut {
+	b := gatepost.Block{Source: c.Source, Offset: c.offset, Line: c.line, Data: c.buf[:end]}
 	c.offset += int64(end)
 	c.line += int64(bytes.Count(b.Data, []byte{'\n'}))
 	if b.Data[end-1] != '\n' {
 		c.line++
 	}
 	c.tail.add(b.Data)
-	return b
-}
-
-// carry moves what is left behind a block to the other buffer, so that the block stays as it is
-// while the next one is read. A buffer that one long record made large is given back.
-func (c *Cutter) carry(end int) {
 	rest := c.buf[end:c.n]
-	if len(c.other) != c.Size || len(rest) > c.Size {
-		c.other = make([]byte, max(c.Size, len(rest)))
-	}
-	c.n = copy(c.other, rest)
-	c.buf, c.other = c.other, c.buf
+	c.buf = c.buffer(len(rest))
+	c.n = copy(c.buf, rest)
+	return Cut{b, c.position()}
 }
 
 // skip drops the rest of a long line from the buffer, as far as it is there.

@@ -42,6 +42,7 @@ func cutAll(t testing.TB, c *Cutter, s *Stream, src *gatepost.Source) ([]entry, 
 	var all []entry
 	var last gatepost.Block
 	var lastText string
+	var end gatepost.Source
 	for b, err := range c.Blocks(s, src) {
 		if err != nil {
 			return all, err
@@ -52,8 +53,14 @@ func cutAll(t testing.TB, c *Cutter, s *Stream, src *gatepost.Source) ([]entry, 
 		if len(b.Data) == 0 {
 			t.Fatal("empty block")
 		}
-		last, lastText = b, string(b.Data)
+		if last.Data != nil {
+			c.Release(last)
+		}
+		last, lastText = b.Block, string(b.Data)
 		all = append(all, naive(lastText, b.Offset, b.Line, c.Starts)...)
+		if b.Mark(&end); end.Position != b.Offset+int64(len(b.Data)) {
+			t.Fatalf("block at %d of %d bytes ends at %d", b.Offset, len(b.Data), end.Position)
+		}
 	}
 	return all, nil
 }
@@ -196,7 +203,7 @@ func TestEndlessLineNeedsNoMemory(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		largest = max(largest, len(b.Data), len(c.buf), len(c.other))
+		largest = max(largest, len(b.Data), len(c.buf))
 	}
 	if largest != 1<<20 || c.LongLines != 1 || c.Skipped != size-1<<20 {
 		t.Errorf("largest buffer %d, %d long lines, %d bytes skipped", largest, c.LongLines, c.Skipped)
@@ -253,10 +260,11 @@ func BenchmarkBlocks(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				c := &Cutter{Starts: starts}
-				for _, err := range c.Blocks(streamOf(b, bytes.NewReader(text)), &gatepost.Source{}) {
+				for block, err := range c.Blocks(streamOf(b, bytes.NewReader(text)), &gatepost.Source{}) {
 					if err != nil {
 						b.Fatal(err)
 					}
+					c.Release(block.Block)
 				}
 			}
 		})

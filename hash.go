@@ -1,0 +1,115 @@
+package gatepost
+
+import "math/bits"
+
+// Hashes of words are what joins lines of different logs: they are computed for every line, kept in
+// stores, and the same on every machine. They read eight bytes at a time and multiply to 128 bits
+// (the idea of wyhash by Wang Yi), which costs a fifth of a byte-wise hash such as FNV. They
+// are no protection against somebody who searches for collisions: who can write a log line can have
+// a request of his taken for another of his.
+const (
+	hashSeed = 0x9e3779b97f4a7c15
+	hashStep = 0xa0761d6478bd642f
+	hashLast = 0xe7037ed1a0b428db
+)
+
+// HashOf is the hash of b.
+func HashOf[T []byte | string](b T) uint64 {
+	h, size := uint64(hashSeed), len(b)
+	for ; len(b) >= 8; b = b[8:] {
+		h = mix(h^word(b), hashStep)
+	}
+	return finish(h, b, size)
+}
+
+// finish hashes what is left of a text after its whole words, and its size.
+func finish[T []byte | string](h uint64, rest T, size int) uint64 {
+	var last uint64
+	for i := len(rest) - 1; i >= 0; i-- {
+		last = last<<8 | uint64(rest[i])
+	}
+	return mix(h^last, hashLast+uint64(size)<<1)
+}
+
+// mix multiplies and folds the product, so that every bit of x moves every bit of the result.
+func mix(x, y uint64) uint64 {
+	hi, lo := bits.Mul64(x^x>>32, y)
+	return hi ^ lo
+}
+
+// word reads eight bytes in one load.
+func word[T []byte | string](b T) uint64 {
+	_ = b[7]
+	return uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
+		uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+}
+
+// KeyOf hashes a method and a path so that nginx's and Odoo's line of one request get the same
+// key: percent escapes are decoded (Werkzeug 0.15 and later logs the decoded path), the query and
+// the fragment (Odoo 19 appends the RPC method there) are left out.
+func KeyOf[M, P []byte | string](method M, path P) uint64 {
+	return mix(HashOf(method)^hashSeed, hashOfPath(path)|1)
+}
+
+// hashOfPath is HashOf what counts of a path, in one pass.
+func hashOfPath[P []byte | string](path P) uint64 {
+	h, rest := uint64(hashSeed), path
+	for ; len(rest) >= 8; rest = rest[8:] {
+		w := word(rest)
+		if holds(w, '?')|holds(w, '#')|holds(w, '%') != 0 {
+			break
+		}
+		h = mix(h^w, hashStep)
+	}
+	for i := range len(rest) {
+		switch rest[i] {
+		case '?', '#':
+			return HashOf(path[:len(path)-len(rest)+i])
+		case '%':
+			return HashOf(decoded(path, len(path)-len(rest)+i))
+		}
+	}
+	return finish(h, rest, len(path))
+}
+
+// holds is not 0 when one of the bytes of a word is c: the well-known test for a byte that is zero.
+func holds(word uint64, c byte) uint64 {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	x := word ^ ones*uint64(c)
+	return (x - ones) &^ x & tops
+}
+
+// decoded is a path without its percent escapes, up to its query or fragment; before i there is
+// none of these.
+func decoded[P []byte | string](path P, i int) []byte {
+	text := append(make([]byte, 0, 512), path[:i]...)
+	for ; i < len(path); i++ {
+		c := path[i]
+		switch c {
+		case '?', '#':
+			return text
+		case '%':
+			if i+2 < len(path) {
+				hi, lo := unhex(path[i+1]), unhex(path[i+2])
+				if hi < 16 && lo < 16 {
+					c = hi<<4 | lo
+					i += 2
+				}
+			}
+		}
+		text = append(text, c)
+	}
+	return text
+}
+
+func unhex(c byte) byte {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0'
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10
+	case 'A' <= c && c <= 'F':
+		return c - 'A' + 10
+	}
+	return 16
+}
