@@ -57,7 +57,7 @@ func lockWork(s *scene, w *work) []Hypothesis {
 	if l, share := w.longestLock(); l.wait != nil {
 		return []Hypothesis{s.lockHypothesis(w, l, share)}
 	}
-	if w.conflicted() && w.sqlShare() < sqlShare && serialization(w.retry) {
+	if w.conflicted() && serialization(w.retry) {
 		return []Hypothesis{{
 			Instance: "another transaction, until " + clockTime(w.retry.Time),
 			Key:      fmt.Sprintf("conflict/%d", w.retry.Time.Second()),

@@ -34,6 +34,8 @@ func patienceWork(s *scene, w *work) []Hypothesis {
 		h.Instance = fmt.Sprintf("nginx waits %s for an answer", seconds(limit.limit))
 	}
 	switch {
+	case w.c != nil && w.tooShort(limit.limit/2):
+		h.Veto = fmt.Sprintf("Odoo worked on it for only %s: it spent its time waiting", seconds(w.duration()))
 	case !w.finished:
 		h.Veto = "Odoo never finished the request: no timeout would have been long enough"
 	case w.status >= 500:
@@ -69,9 +71,9 @@ func patienceWork(s *scene, w *work) []Hypothesis {
 	if r := s.cronBeside(w); r != nil {
 		h.Evidence = append(h.Evidence, cite(gatepost.Against, r.event(), -strong, "time", "a scheduled action ran in the same process all the while"))
 	}
-	if x := s.excess(w); x >= farAbove {
+	if x := s.excess(w); excessBans(x) > 0 {
 		h.Evidence = append(h.Evidence, gatepost.Evidence{Role: gatepost.Against, Kind: gatepost.OdooRequest, Ref: w.ref, Time: w.end, Join: "request",
-			Says: fmt.Sprintf("it took %.0f times what its route usually takes", x), Weight: -fair})
+			Says: fmt.Sprintf("it took %.0f times what its route usually takes", x), Weight: -excessBans(x)})
 	}
 	if limit.limit > 0 && w.duration() > manyTimes*limit.limit {
 		h.Evidence = append(h.Evidence, gatepost.Evidence{Role: gatepost.Against, Kind: gatepost.OdooRequest, Ref: w.ref, Time: w.end, Join: "request",

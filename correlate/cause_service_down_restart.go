@@ -31,7 +31,7 @@ const longSilence = 14500 * time.Millisecond
 func silenceBans(d time.Duration) int {
 	ratio := math.Log2(float64(d) / float64(longSilence))
 	if ratio >= 0 {
-		return min(unsure, 150+int(math.Round(300*ratio)))
+		return min(300, 150+int(math.Round(100*ratio)))
 	}
 	return max(-fair, -150+int(math.Round(1000*ratio)))
 }
@@ -66,6 +66,10 @@ func restartDown(s *scene, d *downtime) []Hypothesis {
 	}
 	if exits := s.failedExits(d); len(exits) > 0 {
 		h.Evidence = append(h.Evidence, cite(gatepost.Against, exits[0], -strong, "unit", "a start after the stop failed: from then on it was down because it could not start"))
+		return []Hypothesis{h}
+	}
+	if e := s.failedToStart(d); e != nil {
+		h.Evidence = append(h.Evidence, cite(gatepost.Against, e, -strong, "process", "a start after the stop failed, as Odoo's standard error says: from then on it was down because it could not start"))
 		return []Hypothesis{h}
 	}
 	if d.after == nil {

@@ -91,12 +91,17 @@ func (s *scene) unitStarts(d *downtime) []*gatepost.Event {
 	return slices.DeleteFunc(slices.Clone(s.within(gatepost.UnitStarted, d.from, d.lastOf().Add(downSlack))), func(e *gatepost.Event) bool { return !ofOdoo(e.Name) })
 }
 
-// failedExits are the ends of Odoo's main process in a downtime that were no success.
+// failedExits are the ends of Odoo's main process in a downtime that were no success. What ends right
+// where the downtime begins is the old process, unless it never ran at all.
 func (s *scene) failedExits(d *downtime) []*gatepost.Event {
-	return slices.DeleteFunc(slices.Clone(s.within(gatepost.UnitExit, d.from.Add(deathSlack), d.lastOf())), func(e *gatepost.Event) bool {
-		return !ofOdoo(e.Name) || e.Path != "exited" || e.Status == 0
+	return slices.DeleteFunc(slices.Clone(s.within(gatepost.UnitExit, d.from.Add(-deathSlack), d.lastOf())), func(e *gatepost.Event) bool {
+		return !ofOdoo(e.Name) || e.Path != "exited" || e.Status == 0 || e.Status < neverRan && e.Time < d.from.Add(deathSlack)
 	})
 }
+
+// neverRan is the least of the statuses with which systemd itself says that it could not even execute a
+// program: 203 EXEC, 200 CHDIR, 217 USER and others (systemd.exec).
+const neverRan = 200
 
 // silenceAgainst weighs the length of the silence against a restart that took its time.
 func silenceAgainst(d time.Duration) gatepost.Evidence {
@@ -138,12 +143,32 @@ func (s *scene) tracebacks(d *downtime) []*gatepost.Event {
 	if d.server == nil || !d.mayHideStarts() || len(s.silentDowntimes(d.server)) > 1 {
 		return few(all)
 	}
+	elsewhere := !s.lacksDatabase(d) && slices.ContainsFunc(d.server.downtimes, s.lacksDatabase)
 	for _, e := range s.undated {
-		if e.Kind == gatepost.OdooTraceback {
+		if e.Kind == gatepost.OdooTraceback && !(elsewhere && databaseTrouble(e.Name)) {
 			all = append(all, e)
 		}
 	}
 	return few(all)
+}
+
+// lacksDatabase reports whether PostgreSQL is known to have been away in a downtime.
+func (s *scene) lacksDatabase(d *downtime) bool {
+	return s.database.during(d) != nil || slices.ContainsFunc(d.failed, func(f *failedStart) bool { return f.reason() == "database" })
+}
+
+// failedToStart is what Odoo printed to standard error when a start in the downtime failed for a reason
+// of its own, nil when nothing tells of one.
+func (s *scene) failedToStart(d *downtime) *gatepost.Event {
+	if d.silence <= 0 && len(d.failed) == 0 && d.after != nil {
+		return nil
+	}
+	for _, e := range s.tracebacks(d) {
+		if !databaseTrouble(e.Name) {
+			return e
+		}
+	}
+	return nil
 }
 
 // silentDowntimes are those in which a start may have failed.
@@ -157,9 +182,13 @@ func (s *scene) silentDowntimes(sv *server) []*downtime {
 	return all
 }
 
-// mayHideStarts reports whether a start may have failed in the downtime without a line in the log.
+// mayHideStarts reports whether a start may have failed in the downtime for a reason that does not stand in
+// Odoo's log.
 func (d *downtime) mayHideStarts() bool {
-	return len(d.failed) > 0 || d.silence > 5*time.Second || d.after == nil
+	if len(d.failed) > 0 {
+		return slices.ContainsFunc(d.failed, func(f *failedStart) bool { return f.reason() == "" })
+	}
+	return d.silence > 5*time.Second || d.after == nil
 }
 
 // few are the first and the last of many events that say the same.

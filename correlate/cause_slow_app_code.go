@@ -2,6 +2,7 @@ package correlate
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"gatepost"
@@ -16,12 +17,18 @@ var _ = register(Cause{
 	Fix:  codeFix,
 })
 
-// farAbove is how many times its route's usual duration an execution must take to be called out
-// of the ordinary, and manyTimes how many times nginx's patience.
-const (
-	farAbove  = 30
-	manyTimes = 4
-)
+// manyTimes is how many times nginx's patience an execution must take to be called out of the ordinary.
+const manyTimes = 4
+
+// excessBans weighs how many times its route's usual duration an execution took: for code that hangs, and
+// as much against work that normally takes its time. Reports and exports of one route differ by their
+// size, and ten times the usual is nothing special; forty times is. In between it is open.
+func excessBans(times float64) int {
+	if times < 1 {
+		return 0
+	}
+	return min(fair+leak, max(0, 1250+int(math.Round(1250*math.Log2(times/20)))))
+}
 
 // excess says how far an execution is out of the ordinary: its duration over the median of its
 // route, 0 when too few others are known to tell.
@@ -53,6 +60,9 @@ func codeWork(s *scene, w *work) []Hypothesis {
 	case w.conflicted():
 		h.Veto = "it did not compute, it waited for another transaction"
 		return []Hypothesis{h}
+	case w.c != nil && w.tooShort(s.patienceFor(w.c).limit/2):
+		h.Veto = fmt.Sprintf("it computed for only %s", seconds(w.duration()))
+		return []Hypothesis{h}
 	}
 	if !w.finished {
 		return s.neverFinished(w, h)
@@ -65,8 +75,8 @@ func codeWork(s *scene, w *work) []Hypothesis {
 	if r := s.cronBeside(w); r != nil {
 		h.Evidence = append(h.Evidence, cite(gatepost.Against, r.event(), -strong, "time", "a scheduled action ran in the same process all the while"))
 	}
-	if x := s.excess(w); x >= farAbove {
-		h.Evidence = append(h.Evidence, s.ownLine(w, fair, fmt.Sprintf("that is %.0f times what this route usually takes", x)))
+	if x := s.excess(w); excessBans(x) > 0 {
+		h.Evidence = append(h.Evidence, s.ownLine(w, excessBans(x), fmt.Sprintf("that is %.0f times what this route usually takes", x)))
 	}
 	if w.c != nil {
 		if limit := s.patienceFor(w.c).limit; limit > 0 && w.duration() > manyTimes*limit {

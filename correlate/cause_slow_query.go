@@ -66,6 +66,9 @@ func (s *scene) statement(w *work) (*gatepost.Event, float64) {
 func queryWork(s *scene, w *work) []Hypothesis {
 	e, share := s.statement(w)
 	if w.sqlShare() < sqlShare && (w.sql != gatepost.Unknown || share < sqlShare) {
+		if !w.finished {
+			return s.queryBeside(w)
+		}
 		if w.sql == gatepost.Unknown || w.sqlShare() == 0 {
 			return nil
 		}
@@ -101,10 +104,45 @@ func queryWork(s *scene, w *work) []Hypothesis {
 	case !s.covers("postgresql", w.end):
 		h.Evidence = append(h.Evidence, absence(gatepost.Against, -weak, "without PostgreSQL's log, a wait for a lock looks the same"))
 		h.Missing = append(h.Missing, "PostgreSQL's log with log_min_duration_statement = 1000 would name the statement, and log_lock_waits = on would tell it from a lock")
-	case len(s.byKind[gatepost.PgStatement]) == 0:
-		h.Missing = append(h.Missing, "log_min_duration_statement = 1000 in postgresql.conf would name the statement")
+	case len(s.byKind[gatepost.PgStatement])+len(s.byKind[gatepost.PgLockWait]) == 0:
+		h.Evidence = append(h.Evidence, absence(gatepost.Against, -weak, "PostgreSQL's log tells of no slow statement and no lock at all: it seems not to be set to, and a wait for a lock looks the same"))
+		h.Missing = append(h.Missing, "log_min_duration_statement = 1000 in postgresql.conf would name the statement, and log_lock_waits = on would tell it from a lock")
+	}
+	if w.conflicted() && serialization(w.retry) {
+		h.Evidence = append(h.Evidence, cite(gatepost.Against, w.retry, -fair, "pid", "it ended in a conflict with a transaction that had just committed: it had waited for that one"))
 	}
 	return []Hypothesis{h}
+}
+
+// queryBeside argues by the company that an unfinished execution keeps: another of the same route spent the
+// same time in a slow statement. Its own would be logged only at its end.
+func (s *scene) queryBeside(w *work) []Hypothesis {
+	if w.server == nil {
+		return nil
+	}
+	for o := range w.server.works.between(w.start, w.end) {
+		if o == w || o.route != w.route || !o.finished || o.sqlShare() < sqlShare || o.chatty() || overlap(o.start, o.end, w.start, w.end)*2 < w.end.Sub(w.start) {
+			continue
+		}
+		if _, share := o.longestLock(); share >= lockShare {
+			continue
+		}
+		e, _ := s.statement(o)
+		if e == nil {
+			continue
+		}
+		return []Hypothesis{{
+			Instance: "statement: " + short(orSome(e.Name, e.Text)),
+			Key:      "sql",
+			Via:      "it was still at work when Odoo's log ends",
+			Root:     gatepost.Step{Time: w.start, Says: "the request began a slow statement", Ref: e.Ref},
+			Evidence: []gatepost.Evidence{
+				cite(gatepost.For, e, strong, "time", fmt.Sprintf("a request of the same route spent the same time in a statement of %s", seconds(e.Duration))),
+			},
+			Missing: []string{"the logs of Odoo and PostgreSQL until the request's end"},
+		}}
+	}
+	return nil
 }
 
 // ownLine cites Odoo's own line of an execution, or nginx's while there is none.

@@ -135,7 +135,7 @@ func (s *scene) ordinaryQueue(c *Case, q *queue, ordinary time.Duration, share f
 
 // busyBacklog is the listen queue overflowing: then connections are not even accepted.
 func busyBacklog(s *scene, c *Case) []Hypothesis {
-	if c.Phase != gatepost.PhaseConnectTimeout && c.Phase != gatepost.PhaseBacklog || c.down != nil {
+	if !c.neverAccepted() || c.down != nil {
 		return nil
 	}
 	h := Hypothesis{

@@ -31,7 +31,7 @@ func (p *part) align(ctx context.Context, clocks map[int]gatepost.Clock) error {
 	a := aligner{opt: p.opt, raw: make(map[gatepost.Kind][]gatepost.Event)}
 	q := gatepost.Query{Kinds: []gatepost.Kind{
 		gatepost.NginxRequest, gatepost.NginxError, gatepost.KernelOOM, gatepost.OdooWorkerAlive, gatepost.OdooListening, gatepost.OdooParentChanged,
-		gatepost.OdooStart, gatepost.OdooStop, gatepost.UnitStop, gatepost.UnitStarted,
+		gatepost.OdooWorkerExit, gatepost.OdooWorkerTimeout, gatepost.OdooWorkerError, gatepost.OdooStart, gatepost.OdooStop, gatepost.UnitStop, gatepost.UnitStarted,
 		gatepost.OdooBadQuery, gatepost.OdooRequest, gatepost.PgSerialization, gatepost.PgError, gatepost.PgStatement, gatepost.PgLockAcquired,
 	}}
 	for e, err := range p.Events(ctx, q) {

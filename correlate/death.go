@@ -391,6 +391,46 @@ func (s *scene) matchGhosts() {
 	}
 }
 
+// matchUnfinished gives requests of which Odoo wrote no line to the workers that are still at work when
+// its log ends: those that wrote nothing since. Workers take requests in the order in which they came.
+func (s *scene) matchUnfinished() {
+	limit, ok := s.opt.Setup.Duration("odoo", "limit_time_real", "")
+	if !ok || limit <= 0 {
+		limit = 2 * time.Minute // by default
+	}
+	for _, sv := range s.servers {
+		if sv.threaded || len(sv.generations) == 0 {
+			continue
+		}
+		var open []*Case
+		for _, c := range s.casesIn(sv.last.Add(-limit-beat), sv.last) {
+			if c.server == sv && c.work == nil && c.down == nil && c.death == nil && !c.gevent && c.Phase == gatepost.PhaseHeaderTimeout && len(c.servers) == 1 {
+				open = append(open, c)
+			}
+		}
+		for _, p := range sv.processes {
+			if p.role != roleHTTP || p.end != nil || p.died.Known() || sv.generationAt(p.last) != sv.generations[len(sv.generations)-1] {
+				continue
+			}
+			free := max(p.born, p.served)
+			i := slices.IndexFunc(open, func(c *Case) bool { return c.Time > free })
+			if i < 0 {
+				continue
+			}
+			c := open[i]
+			open = slices.Delete(open, i, i+1)
+			from, _ := s.waitOf(c)
+			if !from.Known() {
+				from = c.Time.Add(-leastPatience)
+			}
+			w := &work{server: sv, pid: p.pid, start: max(from, free), end: sv.last, sql: gatepost.Unknown, idle: gatepost.Unknown, c: c,
+				route: gatepost.KeyOf(c.Method, gatepost.RouteOf(nil, c.Path))}
+			c.work = w
+			sv.works.add(w)
+		}
+	}
+}
+
 func (c *Case) ghostGap(s *scene, w *work) time.Duration {
 	from, _ := s.waitOf(c)
 	if !from.Known() {

@@ -169,6 +169,9 @@ func (d *downtime) madeWait(s *scene, c *Case) bool {
 		ready = max(ready, d.after.loaded.Time)
 	}
 	from, _ := s.waitOf(c)
+	if !from.Known() && c.work.tooShort(leastPatience) {
+		from = c.Time.Add(-leastPatience) // how long nginx waits is not known, but no less
+	}
 	return from.Known() && from >= d.from.Add(-downSlack) && from < ready && ready.Sub(d.after.listening.Time) > time.Second &&
 		(c.work == nil || c.work.start.Known() && c.work.start >= ready.Add(-downSlack))
 }
@@ -193,6 +196,14 @@ func (d *downtime) cutsOff(c *Case) bool {
 	end := d.from
 	if d.before != nil {
 		end = max(end, d.before.last)
+	}
+	if d.stop != nil {
+		// Until the next life begins only workers of the old one live on, each to the end of its request:
+		// one that is not let to is killed by the stop.
+		end = max(end, d.lastOf())
+		if d.after != nil && d.after.start != nil {
+			end = d.after.start.Time
+		}
 	}
 	return c.Time <= end.Add(2*downSlack)
 }

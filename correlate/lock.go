@@ -266,8 +266,15 @@ func (r *cronRun) holds(h *lockHold, shift time.Duration) bool {
 // wait that is as long as most of it.
 func (w *work) waitedFor(h *lockHold) bool {
 	return slices.ContainsFunc(h.waits, func(l *lockWait) bool {
-		return l.to.Known() && l.from >= w.start.Add(-l.slack) && l.to <= w.end.Add(l.slack) && overlap(l.from, l.to, w.start, w.end)*2 > w.duration()
+		return l.to.Known() && w.mayHaveWaited(l.to.Sub(l.from)) && l.from >= w.start.Add(-l.slack) && l.to <= w.end.Add(l.slack) && overlap(l.from, l.to, w.start, w.end)*2 > w.duration()
 	})
+}
+
+// mayHaveWaited reports whether the execution has room for a wait in PostgreSQL: it is SQL time, but for a
+// wait that ended in a conflict, after which Odoo tried again. A request that holds a lock while it
+// computes spans the waits of others, and has no such time.
+func (w *work) mayHaveWaited(d time.Duration) bool {
+	return w.sql == gatepost.Unknown || w.sql*2 >= d || w.retry != nil
 }
 
 // chance measures how often a coincidence happens by accident: the share of several hundred shifts
@@ -311,7 +318,7 @@ func (s *scene) assignLocks() {
 		}
 		for _, sv := range s.servers {
 			for w := range sv.works.between(l.from, to.Add(l.slack)) {
-				if w.start.Known() && w.finished && w.mayUse(l.db) && l.from >= w.start.Add(-l.slack) && to <= w.end.Add(l.slack) {
+				if w.start.Known() && w.finished && w.mayUse(l.db) && w.mayHaveWaited(to.Sub(l.from)) && l.from >= w.start.Add(-l.slack) && to <= w.end.Add(l.slack) {
 					fits = append(fits, fit{w: w, l: l, miss: l.from.Sub(w.start).Abs() + w.end.Sub(to).Abs()})
 				}
 			}
@@ -341,7 +348,6 @@ func (s *scene) assignLocks() {
 			f.c.locks = append(f.c.locks, span)
 		}
 	}
-	s.findRetries()
 }
 
 // findRetries notes the conflict that a request ran into: an update that waited for another

@@ -43,10 +43,16 @@ func (s *scene) buildQueues() {
 		if !told {
 			// How long nginx waits is not known. It surely waited all the time for a worker if Odoo
 			// began it after nginx gave up, and likely if a worker took it straight after another.
-			if c.work == nil || !c.work.start.Known() || c.work.start < c.Time && !c.work.straightAfter() {
+			// One whose connection was not even accepted never reached Odoo: the listen queue before the
+			// workers was full to the end.
+			switch {
+			case c.neverAccepted():
+				from = c.Time.Add(-leastPatience)
+			case c.work == nil || !c.work.start.Known() || c.work.start < c.Time && !c.work.straightAfter():
 				continue
+			default:
+				from = min(c.Time, c.work.start).Add(-leastPatience)
 			}
-			from = min(c.Time, c.work.start).Add(-time.Second)
 		}
 		slack := s.resolution(c.Ref.Source)
 		if told && c.work != nil && c.work.start.Known() && to.Sub(from) < queueEps+slack {
@@ -67,6 +73,11 @@ func (s *scene) buildQueues() {
 			c.queue = q
 		}
 	}
+}
+
+// neverAccepted reports whether nginx got no connection because the listen queue was full.
+func (c *Case) neverAccepted() bool {
+	return c.Phase == gatepost.PhaseConnectTimeout || c.Phase == gatepost.PhaseBacklog
 }
 
 // length is how long the request waited.

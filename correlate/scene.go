@@ -56,7 +56,7 @@ func newScene(ctx context.Context, h History, sources []gatepost.Source, o Optio
 		return nil, err
 	}
 	for _, build := range []func(){
-		s.buildDatabase, s.buildCrons, s.buildLocks, s.buildDowntimes, s.buildDeaths, s.matchGhosts, s.assignLocks, s.buildQueues,
+		s.buildDatabase, s.findRetries, s.buildCrons, s.buildLocks, s.buildDowntimes, s.buildDeaths, s.matchGhosts, s.matchUnfinished, s.assignLocks, s.buildQueues,
 	} {
 		if err := ctx.Err(); err != nil {
 			return nil, err

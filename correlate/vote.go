@@ -141,21 +141,35 @@ func (a *aligner) errorVotes(src *gatepost.Source) []vote {
 }
 
 // killVotes pairs kernel kills with what Odoo logs of them: a new worker in the place of the dead
-// one, children that miss their master.
+// one, children that miss their master. The victim must have been born by then.
 func (a *aligner) killVotes(src *gatepost.Source) []vote {
 	var votes []vote
-	born := a.replacements()
+	replacements := a.replacements()
 	for _, k := range a.of(gatepost.KernelOOM, src.ID) {
 		if !ofOdoo(k.Name) {
 			continue
 		}
-		for _, e := range born {
-			if e.PID != k.PID {
+		for _, e := range replacements {
+			if e.PID != k.PID && !a.bornLater(k.PID, e) {
 				votes = append(votes, voteFor(k.Time, e.Time))
 			}
 		}
 	}
 	return votes
+}
+
+// bornLater reports whether all workers with a pid that the log of e shows came alive after e.
+func (a *aligner) bornLater(pid int, e gatepost.Event) bool {
+	born := false
+	for _, b := range a.raw[gatepost.OdooWorkerAlive] {
+		if b.PID == pid && b.Ref.Source == e.Ref.Source {
+			if b.Time < e.Time {
+				return false
+			}
+			born = true
+		}
+	}
+	return born
 }
 
 // unitVotes pairs what systemd says of Odoo's unit with what Odoo says of itself. Odoo needs a moment
@@ -180,7 +194,8 @@ func (a *aligner) unitVotes(src *gatepost.Source) []vote {
 }
 
 // replacements are the lines of Odoo that follow a death: workers that come alive later than
-// those that a master begins with, and children that miss their master.
+// those that a master begins with, and children that miss their master. Workers that make up for one
+// whose end Odoo tells are left out, if that leaves any.
 func (a *aligner) replacements() []gatepost.Event {
 	all := slices.Clone(a.raw[gatepost.OdooParentChanged])
 	alive := slices.Clone(a.raw[gatepost.OdooWorkerAlive])
@@ -197,6 +212,18 @@ func (a *aligner) replacements() []gatepost.Event {
 			}
 			return e.Time <= first.Add(initialBurst)
 		})
+	}
+	var ends []gatepost.Event
+	for _, k := range []gatepost.Kind{gatepost.OdooWorkerExit, gatepost.OdooWorkerTimeout, gatepost.OdooWorkerError} {
+		ends = append(ends, a.raw[k]...)
+	}
+	slices.SortFunc(ends, byTime)
+	unexplained := slices.DeleteFunc(slices.Clone(alive), func(e gatepost.Event) bool {
+		i, _ := slices.BinarySearchFunc(ends, e.Time.Add(-replaceWithin), func(x gatepost.Event, t gatepost.Time) int { return cmp.Compare(x.Time, t) })
+		return i < len(ends) && ends[i].Time <= e.Time.Add(time.Second)
+	})
+	if len(unexplained) > 0 {
+		alive = unexplained
 	}
 	return append(all, alive...)
 }

@@ -3,6 +3,7 @@ package correlate
 import (
 	"cmp"
 	"context"
+	"iter"
 	"slices"
 	"sort"
 	"time"
@@ -52,6 +53,16 @@ func (w *work) straightAfter() bool {
 	return w.idle != gatepost.Unknown && w.idle < 100*time.Millisecond
 }
 
+// leastPatience is the least that any nginx is set to wait for an answer: its timeouts are whole seconds
+// in practice.
+const leastPatience = time.Second
+
+// tooShort reports whether an execution that came to its end cannot by itself have exhausted the
+// patience of nginx: the request spent its time before it was begun.
+func (w *work) tooShort(patience time.Duration) bool {
+	return w != nil && w.finished && w.start.Known() && !w.guessed && w.duration() < max(patience, leastPatience)
+}
+
 // mayUse reports whether the execution can have to do with something in a database.
 func (w *work) mayUse(db string) bool { return db == "" || w.db == "" || w.db == "?" || db == w.db }
 
@@ -84,6 +95,47 @@ type contender struct {
 	status    int
 }
 
+// before is how long before a failure the lane of ordinary requests is looked at: enough to see what
+// the workers were at, when they last wrote, and how long each route normally takes.
+const before = time.Hour
+
+// moments are the times whose ordinary requests can matter: about each failure, before each start (what
+// the life before it wrote last), and after each kill (does the process write on?).
+func (s *scene) moments() spanSet {
+	var all spanSet
+	for _, c := range s.cases {
+		from, to := s.waitOf(c)
+		if !from.Known() {
+			from = c.Time
+		}
+		all = append(all, [2]gatepost.Time{from.Add(-before), to.Add(horizon)})
+	}
+	for _, sv := range s.servers {
+		for _, g := range sv.generations {
+			if g.listening != nil {
+				all = append(all, [2]gatepost.Time{g.listening.Time.Add(-before), g.listening.Time})
+			}
+		}
+	}
+	for _, e := range s.byKind[gatepost.KernelOOM] {
+		all = append(all, [2]gatepost.Time{e.Time.Add(-time.Minute), e.Time.Add(horizon)})
+	}
+	return all.merged()
+}
+
+// requests yields the requests of a lane at the moments that matter, by time.
+func (s *scene) requests(ctx context.Context, h History, lane gatepost.Lane) iter.Seq2[gatepost.Request, error] {
+	return func(yield func(gatepost.Request, error) bool) {
+		for _, m := range s.moments() {
+			for r, err := range h.Requests(ctx, gatepost.Query{From: m[0], To: m[1], Lanes: []gatepost.Lane{lane}}) {
+				if !yield(r, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
 // buildWorks reads the lane of ordinary requests once for Odoo and once for nginx, and keeps
 // what touches a failure: the executions of the failing requests, and whatever else the workers
 // did while those waited.
@@ -107,7 +159,7 @@ func (s *scene) buildWorks(ctx context.Context, h History) error {
 		return pair{key, client}
 	}
 	for _, c := range s.cases {
-		if !c.timedOut() && c.gateway() || c.gevent {
+		if !c.timedOut() && c.gateway() || c.gevent || c.neverAccepted() {
 			continue
 		}
 		p := id(c.key, gatepost.HashOf(c.Client))
@@ -120,7 +172,7 @@ func (s *scene) buildWorks(ctx context.Context, h History) error {
 		dbs[e.Ref] = e.DB
 	}
 	executions := make(map[pair][]*work)
-	for r, err := range h.Requests(ctx, gatepost.Query{Lanes: []gatepost.Lane{gatepost.LaneOdoo}}) {
+	for r, err := range s.requests(ctx, h, gatepost.LaneOdoo) {
 		if err != nil {
 			return err
 		}
@@ -150,7 +202,6 @@ func (s *scene) buildWorks(ctx context.Context, h History) error {
 			k.add(r.Duration)
 		}
 		p.served = r.End
-		sv.requests++
 		who := id(r.Key, r.Client)
 		_, maybe := wanted[who]
 		busy := w.start.Known() && spans.touches(w.start, w.end)
@@ -162,7 +213,7 @@ func (s *scene) buildWorks(ctx context.Context, h History) error {
 			executions[who] = append(executions[who], &w)
 		}
 	}
-	for r, err := range h.Requests(ctx, gatepost.Query{Lanes: []gatepost.Lane{gatepost.LaneNginx}}) {
+	for r, err := range s.requests(ctx, h, gatepost.LaneNginx) {
 		if err != nil {
 			return err
 		}
@@ -308,7 +359,12 @@ func (s *scene) waitSpans() spanSet {
 		}
 		all = append(all, [2]gatepost.Time{from.Add(-time.Second), to})
 	}
-	slices.SortFunc(all, func(a, b [2]gatepost.Time) int { return sign(a[0] < b[0]) })
+	return all.merged()
+}
+
+// merged sorts the ranges and joins those that meet.
+func (all spanSet) merged() spanSet {
+	slices.SortFunc(all, func(a, b [2]gatepost.Time) int { return cmp.Compare(a[0], b[0]) })
 	merged := all[:0]
 	for _, r := range all {
 		if n := len(merged); n > 0 && r[0] <= merged[n-1][1] {
