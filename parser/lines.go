@@ -65,8 +65,14 @@ func lineEnd(data []byte) int {
 }
 
 func trimEOL(line []byte) []byte {
-	line = bytes.TrimSuffix(line, newline)
-	return bytes.TrimSuffix(line, []byte{'\r'})
+	n := len(line)
+	if n > 0 && line[n-1] == '\n' {
+		n--
+	}
+	if n > 0 && line[n-1] == '\r' {
+		n--
+	}
+	return line[:n]
 }
 
 // clip makes a string for an event of a piece of a line: at most gatepost.TextLimit bytes, cut at

@@ -36,6 +36,9 @@ func (r *accessReader) read(line []byte) bool {
 	if len(line) > 0 && line[0] == 0 {
 		line = bytes.TrimLeft(line, "\x00") // the hole that a truncated file leaves
 	}
+	if r.own == combined && r.readCombined(line) {
+		return true
+	}
 	for _, f := range r.formats {
 		if f != r.own && !f.json && !f.fields && !f.whole(line) {
 			continue
@@ -59,6 +62,54 @@ func (r *accessReader) read(line []byte) bool {
 	}
 	return false
 }
+
+// readCombined reads the most usual line of all, which is most of all lines, three times as fast as the
+// steps of its format do. It leaves alone whatever is not exactly that: another time zone than the line
+// before, a user, fields behind it, quotes in odd places. What it reads, it reads as they do.
+func (r *accessReader) readCombined(line []byte) bool {
+	const user, stamp = " - - [", len("22/Nov/2026:14:08:41 +0000")
+	i := bytes.IndexByte(line, ' ')
+	if i < 0 || r.lastLen != stamp || len(line) < i+len(user)+stamp+len(`] "" 200 0 "" ""`) {
+		return false
+	}
+	rest := line[i:]
+	if string(rest[:len(user)]) != user || string(rest[len(user):len(user)+stamp]) != string(r.lastTime[:stamp]) {
+		return false
+	}
+	rest = rest[len(user)+stamp:]
+	if string(rest[:3]) != `] "` {
+		return false
+	}
+	rest = rest[3:]
+	end := bytes.IndexByte(rest, '"')
+	if end < 0 || len(rest) < end+len(`" 200 0 "" ""`) {
+		return false
+	}
+	request, rest := rest[:end], rest[end:]
+	a, b, c := rest[2]-'0', rest[3]-'0', rest[4]-'0'
+	if rest[1] != ' ' || rest[5] != ' ' || a > 9 || b > 9 || c > 9 {
+		return false
+	}
+	rest = rest[6:]
+	n := 0
+	for n < len(rest) && rest[n]-'0' <= 9 {
+		n++
+	}
+	// `2947 "-" "Mozilla/5.0 (…)"`: four quotes and no more, one of them the last byte.
+	tail := rest[n:]
+	if n == 0 || len(tail) < len(` "" ""`) || tail[0] != ' ' || tail[1] != '"' || tail[len(tail)-1] != '"' || bytes.Count(tail, quote) != 4 {
+		return false
+	}
+	if between := tail[2+bytes.IndexByte(tail[2:], '"'):]; between[1] != ' ' || between[2] != '"' {
+		return false
+	}
+	r.values = accessLine{varRequest: request, varBytes: rest[:n]}
+	r.format, r.fields, r.status, r.took = combined, 0, int(a)*100+int(b)*10+int(c), gatepost.Unknown
+	r.client, r.stamp = line[:i], r.lastStamp
+	return true
+}
+
+var quote = []byte{'"'}
 
 // understand makes numbers and names of the values.
 func (r *accessReader) understand(f *logFormat) bool {

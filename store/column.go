@@ -181,8 +181,9 @@ type slot struct {
 	gen, index uint32
 }
 
-// dictionarySlots is a power of two and four times the values that a chunk can have.
-const dictionarySlots = 4 * chunkMax
+// dictionarySlots is a power of two and twice the values that a chunk can have: small enough for the
+// processor's cache.
+const dictionarySlots = 2 * chunkMax
 
 func (d *dictionary) reset() {
 	if d.slots == nil {

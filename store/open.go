@@ -40,7 +40,7 @@ func openPool(dsn string, connections int) *sql.DB {
 
 // prepareFile creates the file if it is missing, makes sure that it is a store that this program
 // knows, and brings its schema up to date. A foreign file is not touched.
-func prepareFile(ctx context.Context, file string) error {
+func prepareFile(ctx context.Context, file string, durable bool) error {
 	if err := checkFile(file); err != nil {
 		return err
 	}
@@ -59,8 +59,11 @@ func prepareFile(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := conn.ExecContext(ctx, "PRAGMA journal_mode = WAL"); err != nil {
-		return err
+	// Chunks are blobs of tens of kilobytes: in pages of the default size each would be a chain of twenty.
+	for _, pragma := range []string{"PRAGMA page_size = 16384", journal(durable)} {
+		if _, err := conn.ExecContext(ctx, pragma); err != nil {
+			return err
+		}
 	}
 	for n := version + 1; n <= len(names); n++ {
 		if err := migrate(ctx, conn, n, names[n-1]); err != nil {
@@ -68,6 +71,16 @@ func prepareFile(ctx context.Context, file string) error {
 		}
 	}
 	return nil
+}
+
+// journal is how the file survives an error. WAL also lets a report read while a live program writes; it
+// writes everything twice, which a private store has no use for: nobody else reads it, and nothing of it
+// has to survive the program.
+func journal(durable bool) string {
+	if durable {
+		return "PRAGMA journal_mode = WAL"
+	}
+	return "PRAGMA journal_mode = MEMORY"
 }
 
 // checkFile looks at the first bytes, because SQLite takes an empty file and any path for a

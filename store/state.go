@@ -113,10 +113,11 @@ func (w *writer) fillChunk(st *sourceState, lane gatepost.Lane, reqs []gatepost.
 		if len(c.reqs) < chunkMax {
 			return nil
 		}
-		if err := w.saveChunk(st, lane); err != nil {
+		full := *c
+		*c = openChunk{}
+		if err := w.pack(st, lane, full); err != nil {
 			return err
 		}
-		c.reqs, c.saved, c.row = c.reqs[:0], 0, 0
 	}
 	return nil
 }
@@ -128,18 +129,22 @@ func (w *writer) saveChunk(st *sourceState, lane gatepost.Lane) error {
 		return nil
 	}
 	first, last := timesOf(c.reqs)
-	st.span = max(st.span, span(first, last))
-	data := w.packer.pack(c.reqs)
-	if c.row != 0 {
-		_, err := w.exec("UPDATE _chunks SET first = ?, last = ?, requests = ?, data = ? WHERE id = ?",
-			int64(first), int64(last), len(c.reqs), data, c.row)
-		c.saved = len(c.reqs)
-		return err
-	}
-	row, err := w.insert("INSERT INTO _chunks (source, lane, first, last, requests, data) VALUES (?, ?, ?, ?, ?, ?)",
-		st.id, int(lane), int64(first), int64(last), len(c.reqs), data)
+	row, err := w.putChunk(st, lane, c.row, first, last, len(c.reqs), w.packer.pack(c.reqs))
 	c.row, c.saved = row, len(c.reqs)
 	return err
+}
+
+// putChunk writes a packed chunk, in the place of its shorter predecessor if row is not 0, and returns its
+// row.
+func (w *writer) putChunk(st *sourceState, lane gatepost.Lane, row int64, first, last gatepost.Time, requests int, data []byte) (int64, error) {
+	st.span = max(st.span, span(first, last))
+	if row != 0 {
+		_, err := w.exec("UPDATE _chunks SET first = ?, last = ?, requests = ?, data = ? WHERE id = ?",
+			int64(first), int64(last), requests, data, row)
+		return row, err
+	}
+	return w.insert("INSERT INTO _chunks (source, lane, first, last, requests, data) VALUES (?, ?, ?, ?, ?, ?)",
+		st.id, int(lane), int64(first), int64(last), requests, data)
 }
 
 func timesOf(reqs []gatepost.Request) (first, last gatepost.Time) {
@@ -160,6 +165,9 @@ func span(first, last gatepost.Time) float64 {
 func (w *writer) saveState(st *sourceState) error {
 	if !st.dirty {
 		return nil
+	}
+	if err := w.finishPacking(0); err != nil {
+		return err
 	}
 	for lane := range st.chunks {
 		if err := w.saveChunk(st, gatepost.Lane(lane)); err != nil {

@@ -60,10 +60,10 @@ func Open(ctx context.Context, path string) (*Store, error) {
 func (s *Store) open(ctx context.Context, file string) error {
 	s.life, s.done = context.WithCancel(context.WithoutCancel(ctx))
 	s.dec.New = func() any { return newUnpacker() }
-	if err := prepareFile(ctx, file); err != nil {
+	durable := s.dir == ""
+	if err := prepareFile(ctx, file, durable); err != nil {
 		return err
 	}
-	durable := s.dir == ""
 	w, err := newWriter(ctx, file, durable)
 	if err != nil {
 		return err

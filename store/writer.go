@@ -29,10 +29,11 @@ type writer struct {
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt
 
-	open    bool // a transaction is open
-	pending int  // weight of what it holds
-	packer  packer
-	args    []any // of the statement that is being put together
+	open    bool       // a transaction is open
+	pending int        // weight of what it holds
+	packer  *packer    // of chunks that are not full yet
+	packing []*packing // full chunks that are being packed, the oldest first
+	args    []any      // of the statement that is being put together
 	sources map[int]*sourceState
 	lost    map[int]bool         // sources whose readers are ahead of the store since a rollback
 	clock   int64                // counts appends, to find the longest idle source
@@ -43,21 +44,18 @@ func newWriter(ctx context.Context, file string, durable bool) (*writer, error) 
 	// WAL and NORMAL survive the death of the program at any time; a power failure may cost the
 	// last transactions but never the order in which they were made. A private store has nothing
 	// to survive.
-	synchronous := "synchronous(off)"
+	pragmas := []string{"synchronous(off)", "journal_mode(memory)"}
 	if durable {
-		synchronous = "synchronous(normal)"
-	}
-	c, err := newCodec()
-	if err != nil {
-		return nil, err
+		pragmas = []string{"synchronous(normal)"}
 	}
 	w := &writer{
-		db:      openPool(dsn(file, synchronous), 1),
+		db:      openPool(dsn(file, pragmas...), 1),
 		stmts:   map[string]*sql.Stmt{},
-		packer:  packer{codec: c},
+		packer:  packers.Get().(*packer),
 		sources: map[int]*sourceState{},
 		lost:    map[int]bool{},
 	}
+	var err error
 	if w.conn, err = w.db.Conn(ctx); err != nil {
 		return nil, errors.Join(err, w.db.Close())
 	}
@@ -65,6 +63,8 @@ func newWriter(ctx context.Context, file string, durable bool) (*writer, error) 
 }
 
 func (w *writer) close() error {
+	w.dropPacking()
+	packers.Put(w.packer)
 	var errs []error
 	for _, s := range w.stmts {
 		errs = append(errs, s.Close())
@@ -140,6 +140,7 @@ func (w *writer) rollback() error {
 		}
 	}
 	clear(w.sources)
+	w.dropPacking()
 	if !w.open {
 		return nil
 	}

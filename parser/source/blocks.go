@@ -12,7 +12,7 @@ import (
 const (
 	// BlockSize is how many bytes of text a Block holds, about: large enough that what is done
 	// once a block does not count, small enough to stay in the processor's cache.
-	BlockSize = 512 << 10
+	BlockSize = 128 << 10
 	// RecordLimit is the longest record that is kept whole, its line ending included. The
 	// longest real ones, a traceback or a statement with all its values, are a few MiB.
 	RecordLimit = 16 << 20
