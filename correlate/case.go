@@ -314,7 +314,8 @@ func (s *scene) findPorts() {
 	for _, sv := range s.servers {
 		maps.Copy(told, sv.httpPorts)
 	}
-	s.portsTold = slices.ContainsFunc(s.byKind[gatepost.NginxRequest], func(e *gatepost.Event) bool { return told[port(e.Upstream)] })
+	names := func(e *gatepost.Event) bool { return told[port(e.Upstream)] }
+	s.portsTold = slices.ContainsFunc(s.byKind[gatepost.NginxRequest], names) || slices.ContainsFunc(s.byKind[gatepost.NginxError], names)
 }
 
 // meantFor settles on the first of the servers, if there are any.

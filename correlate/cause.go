@@ -91,6 +91,14 @@ func (h *Hypothesis) weight() int {
 	return sum
 }
 
+// cap holds the weight of a hypothesis to no more than weight above the leak, for a reason that is counted
+// against it.
+func (h *Hypothesis) cap(weight int, why string) {
+	if over := h.weight() - leak - weight; over > 0 {
+		h.Evidence = append(h.Evidence, absence(gatepost.Against, -over, why))
+	}
+}
+
 // strongest returns the evidence of a role with the greatest weight either way, or nil.
 func (h *Hypothesis) strongest(role gatepost.Role) *gatepost.Evidence {
 	var best *gatepost.Evidence

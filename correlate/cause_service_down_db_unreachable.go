@@ -63,6 +63,14 @@ func dbDownDown(s *scene, d *downtime) []Hypothesis {
 	if len(h.Evidence) == 0 {
 		return nil
 	}
+	switch {
+	case d.server == nil:
+		h.cap(unsure, "without Odoo's log, nothing but the time joins the two")
+		h.Missing = append(h.Missing, "Odoo's log of that time")
+	case !s.covers("postgresql", d.from):
+		h.cap(unsure, "why PostgreSQL was away, or that its connections were used up, stands only in its own log")
+		h.Missing = append(h.Missing, "PostgreSQL's log: it tells a stop from a full disk, a kill, and a limit that was reached")
+	}
 	return []Hypothesis{h}
 }
 

@@ -26,14 +26,15 @@ var _ = register(Cause{
 // a restart after 17 s is known to lose to it. Hence the low confidence around it.
 const longSilence = 14500 * time.Millisecond
 
-// silenceBans weighs a silence of that length for a start that failed, against a restart. A long
-// one proves little, since the operator may have meant it; a short one leaves no room for failures.
+// silenceBans weighs a silence of that length for a start that failed, against a restart. Neither way does
+// it prove much: operators take their time, and a service manager that tries again every few seconds needs
+// few of them. Only a silence of a second or two leaves no room for a failure.
 func silenceBans(d time.Duration) int {
 	ratio := math.Log2(float64(d) / float64(longSilence))
 	if ratio >= 0 {
 		return min(300, 150+int(math.Round(100*ratio)))
 	}
-	return max(-fair, -150+int(math.Round(1000*ratio)))
+	return max(-fair, -150+int(math.Round(350*ratio)))
 }
 
 // orderly reports whether the downtime began with an order and nothing in it shows a failed start.

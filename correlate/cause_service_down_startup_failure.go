@@ -59,7 +59,7 @@ func startupDown(s *scene, d *downtime) []Hypothesis {
 		h.Evidence = append(h.Evidence, cite(gatepost.For, e, w, "silence", "Odoo's standard error says why it did not start: "+short(e.Name)))
 		h.Root = gatepost.Step{Time: max(d.from, e.Time), Says: "Odoo could not start: " + short(e.Name), Ref: e.Ref}
 	}
-	if exits := s.failedExits(d); len(exits) > 0 {
+	if exits := s.failedExits(d); len(exits) > 0 && !d.failedAtDatabase() {
 		h.Evidence = append(h.Evidence, cite(gatepost.For, exits[0], strong+weak, "unit", fmt.Sprintf("systemd saw the start fail with status %d", exits[0].Status)))
 		h.Root = gatepost.Step{Time: exits[0].Time, Says: "a start of Odoo failed", Ref: exits[0].Ref}
 	}
@@ -84,6 +84,12 @@ func startupDown(s *scene, d *downtime) []Hypothesis {
 	}
 	h.Instance = "Odoo did not start from " + clockTime(h.Root.Time)
 	return []Hypothesis{h}
+}
+
+// failedAtDatabase reports whether Odoo's log says of every start in the downtime that it failed for what
+// PostgreSQL or the disk refused.
+func (d *downtime) failedAtDatabase() bool {
+	return len(d.failed) > 0 && !slices.ContainsFunc(d.failed, func(f *failedStart) bool { return f.reason() == "" || f.reason() == "load" })
 }
 
 // unitStarts are the starts of Odoo's unit that systemd tells of in a downtime.

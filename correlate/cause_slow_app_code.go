@@ -89,8 +89,8 @@ func codeWork(s *scene, w *work) []Hypothesis {
 // neverFinished is a request of which Odoo never wrote the line: it ran until something ended it,
 // or until the log ends.
 func (s *scene) neverFinished(w *work, h Hypothesis) []Hypothesis {
-	if !s.covers("odoo", w.end) || w.server == nil || w.server.requests == 0 {
-		return nil // no line of it proves nothing where no request has one
+	if !s.covers("odoo", w.end) || w.server == nil || w.server.requests == 0 || w.server.first > w.start {
+		return nil // no line of it proves nothing where no request has one, or where the log had not begun
 	}
 	if e, share := s.statement(w); e != nil && share >= sqlShare {
 		h.Evidence = append(h.Evidence, cite(gatepost.Against, e, -strong, "time", "a slow statement filled its time"))
@@ -105,6 +105,10 @@ func (s *scene) neverFinished(w *work, h Hypothesis) []Hypothesis {
 	h.Evidence = append(h.Evidence, cite(gatepost.For, w.death.event, strong+weak, "time", fmt.Sprintf("the worker of this request was ended only after its limit of %s: the request did not come to an end by itself, and nginx had given up before", seconds(w.death.limit))))
 	if s.covers("postgresql", w.end) {
 		h.Evidence = append(h.Evidence, absence(gatepost.For, 0, "no lock and no slow statement is logged in its time"))
+	}
+	if !s.covers("postgresql", w.end) {
+		h.cap(unsure, "without PostgreSQL's log, a statement or a lock that never came to its end looks the same")
+		h.Missing = append(h.Missing, "PostgreSQL's log with log_lock_waits = on and log_min_duration_statement = 1000")
 	}
 	h.Root = gatepost.Step{Time: w.start, Says: "the request began, and did not come to an end by itself"}
 	h.Instance += fmt.Sprintf(", ended with its worker %d at %s", w.pid, clockTime(w.death.at))

@@ -117,7 +117,7 @@ func queryWork(s *scene, w *work) []Hypothesis {
 // queryBeside argues by the company that an unfinished execution keeps: another of the same route spent the
 // same time in a slow statement. Its own would be logged only at its end.
 func (s *scene) queryBeside(w *work) []Hypothesis {
-	if w.server == nil {
+	if w.server == nil || !w.start.Known() {
 		return nil
 	}
 	for o := range w.server.works.between(w.start, w.end) {

@@ -152,6 +152,11 @@ func busyBacklog(s *scene, c *Case) []Hypothesis {
 	if c.queue == nil && c.server != nil && c.server.requests > 0 && s.covers("odoo", c.Time) {
 		h.Evidence = append(h.Evidence, absence(gatepost.Against, -leak, "Odoo's log shows no request that held a worker meanwhile"))
 	}
+	if !s.covers("odoo", c.Time) {
+		h.cap(0, "what held the workers stands only in Odoo's log, and it is the cause")
+		h.Missing = append(h.Missing, "Odoo's log of that time")
+		return []Hypothesis{h}
+	}
 	for _, e := range s.within(gatepost.KernelOverflow, c.Time.Add(-time.Minute), c.until) {
 		h.Evidence = append(h.Evidence, cite(gatepost.For, e, strong, "time", fmt.Sprintf("the kernel saw the listen queue of port %d overflow", e.Number)))
 		break

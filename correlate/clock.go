@@ -66,7 +66,7 @@ func (a *aligner) clock(src *gatepost.Source) gatepost.Clock {
 		if src.Format == "odoo" {
 			return a.skew.clock("Odoo logs UTC")
 		}
-		if src.Format == "postgresql" && a.skew.votes > 0 && a.besideOdoo(src) {
+		if src.Format != "nginx_access" && src.Format != "nginx_error" && a.skew.votes > 0 && a.besideOdoo(src) {
 			return a.skew.clock("the stamps carry their offset")
 		}
 		return gatepost.Clock{Zone: "UTC", How: "the stamps carry their offset"}

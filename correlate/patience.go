@@ -72,6 +72,21 @@ func (s *scene) patienceByWork() time.Duration {
 	return best
 }
 
+// findLeastPatience bounds how long nginx waits from below, for where nothing tells it: no request is given
+// up before its time, so whatever time Odoo had been at work on one by then was within it. The second
+// largest such time is taken, since one may be a wrong pair.
+func (s *scene) findLeastPatience() {
+	s.atLeast = leastPatience
+	most := time.Duration(0)
+	for _, c := range s.cases {
+		if c.Phase != gatepost.PhaseHeaderTimeout || c.work == nil || !c.work.finished || !c.work.start.Known() || c.work.guessed {
+			continue
+		}
+		d := c.Time.Sub(c.work.start)
+		s.atLeast, most = max(s.atLeast, min(d, most)), max(most, d)
+	}
+}
+
 // mode is the key that was counted most, the largest of equals; 0 of an empty map.
 func mode(count map[time.Duration]int) time.Duration {
 	best := time.Duration(0)

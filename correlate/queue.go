@@ -47,7 +47,7 @@ func (s *scene) buildQueues() {
 			// workers was full to the end.
 			switch {
 			case c.neverAccepted():
-				from = c.Time.Add(-leastPatience)
+				from = c.Time.Add(-s.atLeast)
 			case c.work == nil || !c.work.start.Known() || c.work.start < c.Time && !c.work.straightAfter():
 				continue
 			default:
@@ -89,11 +89,25 @@ func (c *Case) queueShare(s *scene) float64 {
 		return 0
 	}
 	from, to := s.waitOf(c)
+	if !from.Known() && c.work != nil && c.work.start.Known() && s.heldUp(c.work) {
+		from, to = c.queue.from, max(c.Time, c.queue.to) // it took so long itself that the wait before it need not have
+	}
 	if !from.Known() || to <= from {
 		return 1 // see buildQueues
 	}
 	return float64(c.queue.length()) / float64(to.Sub(from))
 }
+
+// heldUp reports whether something is seen to have made an execution slow: a lock, a conflict, a
+// statement, or that it took many times as long as its route usually does.
+func (s *scene) heldUp(w *work) bool {
+	_, locked := w.longestLock()
+	_, stated := s.statement(w)
+	return locked >= lockShare || w.conflicted() || stated >= sqlShare || s.excess(w) >= slowness
+}
+
+// slowness is from how many times its route's usual time an execution is called slow itself.
+const slowness = 5
 
 // believable reports whether the workers were busy enough for a request to have queued: all of them,
 // give or take half a one for work that leaves no line. Where one idled, the wait is an error of the

@@ -28,6 +28,7 @@ type scene struct {
 	routes     map[uint64]*sketch // how long each route normally takes in Odoo
 	portsTold  bool               // nginx names ports on which Odoo says that it listens
 	usual      patience           // nginx's timeout where no configuration tells it
+	atLeast    time.Duration      // and what it surely is not less than
 }
 
 func newScene(ctx context.Context, h History, sources []gatepost.Source, o Options) (*scene, error) {

@@ -17,6 +17,7 @@ type server struct {
 	httpPorts   map[string]bool
 	geventPorts map[string]bool
 	threaded    bool // workers = 0: requests and crons share one process
+	dbs         map[string]bool
 
 	processes   []*process
 	byPID       map[int][]*process // each by birth
@@ -101,7 +102,7 @@ func (s *scene) buildServers() {
 		sv := byName[name]
 		if sv == nil {
 			sv = &server{
-				name: stem(src.Path), sources: make(map[int]bool), byPID: make(map[int][]*process),
+				name: stem(src.Path), sources: make(map[int]bool), byPID: make(map[int][]*process), dbs: make(map[string]bool),
 				httpPorts: make(map[string]bool), geventPorts: make(map[string]bool),
 				first: gatepost.NoTime, last: gatepost.NoTime, works: newTimeline((*work).span, (*work).compare),
 			}
@@ -142,6 +143,9 @@ func (sv *server) see(t gatepost.Time) {
 func (sv *server) build(events []*gatepost.Event) {
 	workers := false
 	for _, e := range events {
+		if e.DB != "" && e.DB != "?" {
+			sv.dbs[e.DB] = true
+		}
 		switch e.Kind {
 		case gatepost.OdooWorkerAlive:
 			workers = workers || e.Name != "WorkerCron"

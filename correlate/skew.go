@@ -109,9 +109,19 @@ func rareEnds(ctx context.Context, h History, lane gatepost.Lane) (map[asked][]g
 	return ends, 0, nil
 }
 
-// besideOdoo reports whether PostgreSQL's stamps agree with Odoo's: then both are of one machine,
-// or of two that keep the same time.
+// besideOdoo reports whether a source whose stamps are absolute keeps Odoo's time rather than nginx's: by
+// what its lines and Odoo's have in common. Where that tells nothing it does, since PostgreSQL and
+// the journal of Odoo's unit mostly live on Odoo's machine.
 func (a *aligner) besideOdoo(src *gatepost.Source) bool {
-	shift, n := densest(shifts(a.databaseVotes(src)), time.Second/5)
-	return n > 0 && shift.Abs() < skewLeast
+	const close = time.Second / 5
+	odoo, nginx := 0, 0
+	for _, v := range a.localVotes(src) {
+		if v.shift.Abs() < close {
+			odoo++
+		}
+		if (v.shift + a.skew.shift).Abs() < close {
+			nginx++
+		}
+	}
+	return odoo >= nginx
 }

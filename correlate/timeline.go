@@ -52,7 +52,7 @@ func (t *timeline[T]) index() {
 // order. Nothing may be added while it runs.
 func (t *timeline[T]) between(from, to gatepost.Time) iter.Seq[T] {
 	return func(yield func(T) bool) {
-		if t == nil || to < from {
+		if t == nil || to < from || !from.Known() {
 			return
 		}
 		if t.slots == nil {

@@ -64,7 +64,15 @@ func (w *work) tooShort(patience time.Duration) bool {
 }
 
 // mayUse reports whether the execution can have to do with something in a database.
-func (w *work) mayUse(db string) bool { return db == "" || w.db == "" || w.db == "?" || db == w.db }
+func (w *work) mayUse(db string) bool {
+	if db == "" {
+		return true
+	}
+	if w.db == "" || w.db == "?" {
+		return w.server == nil || len(w.server.dbs) == 0 || w.server.dbs[db]
+	}
+	return db == w.db
+}
 
 // conflicted reports whether the execution spent most of its time on the way to a conflict with
 // another transaction: it had waited for that one to commit.
@@ -231,6 +239,7 @@ func (s *scene) buildWorks(ctx context.Context, h History) error {
 		match(list, executions[p])
 	}
 	s.findUsualPatience()
+	s.findLeastPatience()
 	for _, c := range s.cases {
 		if from, _ := s.waitOf(c); c.work != nil && from.Known() && c.work.start.Known() && c.work.start < from.Add(-errorSlack) {
 			c.work.c, c.work = nil, nil // it began before this request did

@@ -47,6 +47,7 @@ func sniffPostgres(sample []byte, o *Options) (int, string, any) {
 		db   bool
 	}
 	counts := map[shape]int{}
+	traceback := contains(sample, traceHead) // whose text quotes what PostgreSQL said, at the beginning of a line
 	score, best := sniffHeads(sample, func(line []byte) (string, gatepost.Stamps) {
 		if _, wrapped := readSyslogHead(line, o); wrapped {
 			return "", 0
@@ -58,7 +59,7 @@ func sniffPostgres(sample []byte, o *Options) (int, string, any) {
 		prefix := pgPrefix{draw: true, dated: undated}
 		prefix.read(line[:start])
 		text := strings.TrimRight(string(prefix.shape), " ")
-		if text != "" && prefix.step == 0 && prefix.pid == 0 {
+		if prefix.step == 0 && (traceback || text != "" && prefix.pid == 0) {
 			return "", 0 // another program's line
 		}
 		if len(counts) < 100 {

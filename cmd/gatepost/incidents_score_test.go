@@ -48,6 +48,11 @@ func (s *score) judged(in incident, l *ledger) {
 	}
 }
 
+// told are the verdicts on lines whose cause the given logs can tell.
+func (s score) told() score {
+	return slices.DeleteFunc(slices.Clone(s), func(v scored) bool { return v.truth.Blind })
+}
+
 func (s score) count(is func(scored) bool) int {
 	n := 0
 	for _, v := range s {

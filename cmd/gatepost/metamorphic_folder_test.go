@@ -120,6 +120,9 @@ var (
 	stampPg       = stamp{regexp.MustCompile(`(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?:UTC|[+-])`), "2006-01-02 15:04:05"}
 	stampValue    = stamp{regexp.MustCompile(`'(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6})'`), "2006-01-02 15:04:05.000000"}
 	stampDmesgT   = stamp{regexp.MustCompile(`^\[([A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4})\]`), time.ANSIC}
+	stampSyslog   = stamp{regexp.MustCompile(`^([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) `), time.Stamp}
+	stampMicros   = stamp{regexp.MustCompile(`^([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d\.\d{6}) `), time.StampMicro}
+	stampShortISO = stamp{regexp.MustCompile(`^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}) `), "2006-01-02T15:04:05-0700"}
 	stampBoot     = stamp{regexp.MustCompile(`^\[ *(\d+\.\d{6})\]`), ""}
 )
 
@@ -131,6 +134,7 @@ var stamps = map[string][]stamp{
 	"postgresql.log": {stampPgMillis, stampPg, stampValue},
 	"dmesg-T.txt":    {stampDmesgT},
 	"dmesg.txt":      {stampBoot},
+	"journal.log":    {stampSyslog, stampMicros, stampShortISO},
 }
 
 func (s stamp) parse(text string) (time.Time, error) {
