@@ -144,15 +144,20 @@ func (n *night) requests() {
 		}
 	}
 	if n.server != nil {
-		n.start()
+		n.start(begin)
 	}
+	down := false
 	step := n.length / time.Duration(n.lines)
 	for i := range n.lines {
 		at := begin.Add(time.Duration(i) * step)
 		r := table[n.rand.IntN(len(table))]
 		id := n.rand.IntN(20_000)
 		client := n.rand.IntN(clients)
-		if n.fails(i) && !r.static {
+		fails := n.fails(i)
+		if down && !fails && n.server != nil {
+			n.start(at)
+		}
+		if down = fails; fails && !r.static {
 			n.failure(at, r, id, client)
 			continue
 		}
@@ -237,18 +242,19 @@ func (n *night) odooLine(at time.Time, r *route, id, client int, took time.Durat
 	w.WriteByte('\n')
 }
 
-// start writes what Odoo says when it comes up.
-func (n *night) start() {
+// start writes what Odoo says when it comes up: at the beginning, and after each spell, since it had died
+// without a word.
+func (n *night) start(at time.Time) {
 	for _, text := range []string{
 		"? odoo: Odoo version 17.0",
 		"? odoo.service.server: HTTP service (werkzeug) running on 127.0.0.1:8069",
 		"prod odoo.modules.loading: Modules loaded.",
 	} {
-		n.head(begin, firstPID)
+		n.head(at, firstPID)
 		n.server.WriteString(text + "\n")
 	}
 	for i := range workers {
-		n.head(begin, firstPID+1+i)
+		n.head(at, firstPID+1+i)
 		fmt.Fprintf(n.server, "prod odoo.service.server: Worker WorkerHTTP (%d) alive\n", firstPID+1+i)
 	}
 }
