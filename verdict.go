@@ -26,9 +26,19 @@ type Verdict struct {
 	Via        string // how the cause reached this request, in words: "waited 6.0 s for a free worker"
 	Confidence float64
 	State      State
-	Evidence   []Evidence
+	Symptom    Evidence   // the line that shows how the request failed; without a role when none does
+	Evidence   []Evidence // shared by the verdicts that rest on it, as are Rivals and Missing: not to be changed
 	Rivals     []Rival
 	Missing    []string // what would have made it surer: a log, a setting to switch on
+}
+
+// All returns the whole argument, the symptom first, in memory of its own.
+func (v *Verdict) All() []Evidence {
+	all := make([]Evidence, 0, 1+len(v.Evidence))
+	if v.Symptom.Role != "" {
+		all = append(all, v.Symptom)
+	}
+	return append(all, v.Evidence...)
 }
 
 // Undetermined is the cause of a failure that the evidence does not decide.

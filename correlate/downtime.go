@@ -21,6 +21,7 @@ type downtime struct {
 
 	hypotheses []Hypothesis // why it was down; found once for all its failures
 	judged     bool
+	judgement  *judgement // of the failures about which there is no more to say
 }
 
 const (

@@ -210,22 +210,32 @@ func (g *group) evidence() []gatepost.Evidence {
 	seen := make(map[cited]bool)
 	var all []gatepost.Evidence
 	symptoms := 0
+	add := func(e gatepost.Evidence) {
+		k := cited{e.Ref, ""}
+		if !e.Ref.Known() {
+			k.says = e.Says
+		}
+		if e.Join == "request" && e.Weight == 0 {
+			if symptoms++; symptoms > 3 {
+				return
+			}
+		}
+		if seen[k] || len(all) >= incidentEvidence {
+			return
+		}
+		seen[k] = true
+		all = append(all, e)
+	}
+	var last *gatepost.Evidence // of what the case before rests on
 	for _, c := range g.cases {
-		for _, e := range c.Verdict.Evidence {
-			k := cited{e.Ref, ""}
-			if !e.Ref.Known() {
-				k.says = e.Says
-			}
-			if e.Join == "request" && e.Weight == 0 {
-				if symptoms++; symptoms > 3 {
-					continue
-				}
-			}
-			if seen[k] || len(all) >= incidentEvidence {
-				continue
-			}
-			seen[k] = true
-			all = append(all, e)
+		add(c.Verdict.Symptom)
+		argument := c.Verdict.Evidence
+		if len(argument) == 0 || &argument[0] == last {
+			continue
+		}
+		last = &argument[0]
+		for _, e := range argument {
+			add(e)
 		}
 	}
 	slices.SortStableFunc(all, func(a, b gatepost.Evidence) int {

@@ -31,10 +31,32 @@ const (
 	margin = 120
 )
 
-// judge gives a case its verdict.
+// judgement is a verdict, and the hypotheses that were weighed for it, the best first.
+type judgement struct {
+	hypotheses []Hypothesis
+	verdict    gatepost.Verdict
+}
+
+// judge gives a case its verdict. The failures of one downtime have one argument, unless a cause has
+// something to say about a request of its own: thousands of them share it.
 func (s *scene) judge(c *Case) {
-	c.hypotheses = s.argue(c)
-	hs := c.hypotheses
+	hs, own := s.argue(c), s.ownArguments(c)
+	var j *judgement
+	switch {
+	case c.down == nil || len(own) > 0:
+		j = s.weigh(c, append(slices.Clone(hs), own...))
+	case c.down.judgement == nil:
+		c.down.judgement = s.weigh(c, slices.Clone(hs))
+		fallthrough
+	default:
+		j = c.down.judgement
+	}
+	c.hypotheses, c.Verdict = j.hypotheses, j.verdict
+	c.Verdict.Symptom = s.symptom(c)
+}
+
+// weigh makes a verdict of hypotheses, which it sorts.
+func (s *scene) weigh(c *Case, hs []Hypothesis) *judgement {
 	for i := range hs {
 		hs[i].score = hs[i].weight()
 	}
@@ -45,7 +67,6 @@ func (s *scene) judge(c *Case) {
 		return cmp.Or(b.score-a.score, cmp.Compare(a.Cause, b.Cause), cmp.Compare(a.Instance, b.Instance))
 	})
 	hs = onePerCause(hs)
-	c.hypotheses = hs
 	best := leak
 	for _, h := range hs {
 		if h.Veto == "" {
@@ -69,18 +90,15 @@ func (s *scene) judge(c *Case) {
 	if len(hs) > 0 && hs[0].Veto == "" && hs[0].score > leak+margin && (len(hs) == 1 || hs[1].Veto != "" || hs[0].score > hs[1].score+margin/2) {
 		h := hs[0]
 		v.Cause, v.Instance, v.Via, v.Confidence = h.Cause, h.Instance, h.Via, posterior(h.score)
-		v.Evidence = append(v.Evidence, s.symptom(c))
-		v.Evidence = append(v.Evidence, h.Evidence...)
-		v.Missing = h.Missing
+		v.Evidence, v.Missing = h.Evidence, h.Missing
 		first = 1
 	} else {
 		v.Instance, v.Missing = s.doubt(c, hs)
-		v.Evidence = append(v.Evidence, s.symptom(c))
 	}
 	for _, h := range hs[first:] {
 		v.Rivals = append(v.Rivals, rival(h, hs, v.Cause, posterior))
 	}
-	c.Verdict = v
+	return &judgement{hs, v}
 }
 
 // onePerCause keeps the best hypothesis of each cause.
@@ -156,28 +174,32 @@ func (s *scene) missingSources(c *Case) []string {
 	return m
 }
 
-// argue collects the hypotheses of all causes for a case, by the situation it is in.
+// argue collects the hypotheses of all causes for a case, by the situation it is in. They belong to the
+// scene.
 func (s *scene) argue(c *Case) []Hypothesis {
-	var hs []Hypothesis
 	switch {
 	case c.down != nil:
-		hs = s.whyDown(c.down)
+		return s.whyDown(c.down)
 	case c.death != nil:
-		hs = s.whyDied(c.death)
+		return s.whyDied(c.death)
 	case c.noLive():
-		hs = s.inherited(c)
+		return s.inherited(c)
 	case c.timedOut() && (c.Phase != gatepost.PhaseConnectTimeout || c.queue != nil):
-		hs = s.whyLate(c)
+		return s.whyLate(c)
 	case c.work != nil:
-		hs = s.reasons(c.work)
+		return s.reasons(c.work)
 	}
-	hs = slices.Clone(hs)
-	return append(hs, ask(func(cause *Cause) []Hypothesis {
+	return nil
+}
+
+// ownArguments are what causes have to say about the request itself.
+func (s *scene) ownArguments(c *Case) []Hypothesis {
+	return ask(func(cause *Cause) []Hypothesis {
 		if cause.Case == nil {
 			return nil
 		}
 		return cause.Case(s, c)
-	})...)
+	})
 }
 
 func named(c *Cause, hs []Hypothesis) []Hypothesis {
@@ -278,7 +300,7 @@ func (s *scene) inherited(c *Case) []Hypothesis {
 		if o == c || o.noLive() || o.gevent != c.gevent || !sameHost(o, c) {
 			continue
 		}
-		hs := slices.Clone(s.argue(o))
+		hs := append(slices.Clone(s.argue(o)), s.ownArguments(o)...)
 		for i := range hs {
 			hs[i].Via = fmt.Sprintf("nginx had set the upstream aside after the failure at %s", clockTime(o.Time))
 			hs[i].Evidence = append(slices.Clone(hs[i].Evidence), cite(gatepost.For, o.decisiveLine(), 0, "upstream", "this failure made nginx set the server aside for fail_timeout (10 s by default)"))

@@ -21,8 +21,9 @@ func Explain(w io.Writer, m *gatepost.Model, f *gatepost.Failure, o Options) err
 	p.failure(t, f)
 	p.verdict(t, f)
 	var support, against []*gatepost.Evidence
-	for i := range f.Verdict.Evidence {
-		if e := &f.Verdict.Evidence[i]; e.Role == gatepost.Against {
+	argument := f.Verdict.All()
+	for i := range argument {
+		if e := &argument[i]; e.Role == gatepost.Against {
 			against = append(against, e)
 		} else {
 			support = append(support, e)

@@ -179,7 +179,7 @@ func (l *ledger) failure(f *gatepost.Failure) *failureRecord {
 		Status: f.Status, Method: f.Method, Path: f.Path, Client: f.Client, Upstream: f.Upstream,
 		Phase: f.Phase, Cause: f.Verdict.Cause, Instance: f.Verdict.Instance, Via: f.Verdict.Via,
 		Confidence: ratio(f.Verdict.Confidence), State: f.Verdict.State, Incident: f.Incident,
-		Evidence: l.evidence(f.Verdict.Evidence), Rivals: rivalRecords(f.Verdict.Rivals),
+		Evidence: l.evidence(f.Verdict.All()), Rivals: rivalRecords(f.Verdict.Rivals),
 		Missing: orEmpty(f.Verdict.Missing),
 	}
 }

@@ -56,7 +56,7 @@ func (c *clock) incidents(list []gatepost.Incident) []gatepost.Incident {
 func (c *clock) failure(f *gatepost.Failure) *gatepost.Failure {
 	told := *f
 	v := &told.Verdict
-	v.Instance, v.Via = c.tell(v.Instance), c.tell(v.Via)
+	v.Instance, v.Via, v.Symptom.Says = c.tell(v.Instance), c.tell(v.Via), c.tell(v.Symptom.Says)
 	v.Evidence, v.Rivals, v.Missing = c.evidence(v.Evidence), c.rivals(v.Rivals), c.tellAll(v.Missing)
 	return &told
 }

@@ -49,7 +49,7 @@ func (w *writer) addFailure(f *gatepost.Failure) error {
 	if err := d.or(err); err != nil {
 		return err
 	}
-	return w.addEvidence(row, nil, v.Evidence)
+	return w.addEvidence(row, nil, v.All())
 }
 
 const incidentColumns = "id, outage, began, ended, cause, instance, title, confidence, state, failures, clients, statuses, chain, rivals, missing, fix, film"
@@ -136,7 +136,9 @@ func (s *Store) failures(ctx context.Context) ([]gatepost.Failure, error) {
 		d := details{}
 		d.read(rivals, &v.Rivals)
 		d.read(missing, &v.Missing)
-		v.Evidence = evidence[ordinal]
+		if all := evidence[ordinal]; len(all) > 0 {
+			v.Symptom, v.Evidence = all[0], all[1:]
+		}
 		return f, d.err
 	}, selectFailures)
 }

@@ -79,8 +79,17 @@ func cited(failures []gatepost.Failure, groups ...[]gatepost.Incident) iter.Seq2
 			}
 			return true
 		}
+		var last *gatepost.Evidence // of what the failure before rests on
 		for i := range failures {
-			if !evidence(failures[i].Verdict.Evidence) {
+			v := &failures[i].Verdict
+			if v.Symptom.Ref.Known() && !yield(v.Symptom.Ref, &v.Symptom.Text) {
+				return
+			}
+			if len(v.Evidence) == 0 || &v.Evidence[0] == last {
+				continue
+			}
+			last = &v.Evidence[0]
+			if !evidence(v.Evidence) {
 				return
 			}
 		}
