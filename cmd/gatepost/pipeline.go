@@ -109,9 +109,6 @@ func (a *analysis) judge(ctx context.Context, in *ingest) error {
 	if err := in.quote(ctx, result); err != nil {
 		return err
 	}
-	if err := a.store.SaveVerdicts(ctx, result.Failures, result.Incidents, result.Outages); err != nil {
-		return err
-	}
 	a.model, err = a.env.model(ctx, a.store)
 	if err != nil {
 		return err
@@ -120,6 +117,9 @@ func (a *analysis) judge(ctx context.Context, in *ingest) error {
 	a.model.Watched, a.model.Paths = in.watched, a.paths
 	if in.db != "" {
 		a.model.Paths = []string{"--db", in.db}
+		if err := a.save(ctx); err != nil {
+			return err
+		}
 	}
 	if err := a.within(ctx, in); err != nil {
 		return err
@@ -129,6 +129,11 @@ func (a *analysis) judge(ctx context.Context, in *ingest) error {
 	}
 	a.model.Notes = slices.Concat(in.notes, a.withoutLedger(), result.Notes)
 	return nil
+}
+
+// save puts the verdicts into the store, for whoever reads it: a private one goes away with the report.
+func (a *analysis) save(ctx context.Context) error {
+	return a.store.SaveVerdicts(ctx, a.model.Failures, a.model.Incidents, a.model.Outages)
 }
 
 // within cuts the totals of the model to the time that was asked for.
