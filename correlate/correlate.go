@@ -84,7 +84,7 @@ func (p *part) judge(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Result{Incidents: incidents, Outages: outages}
+	r := &Result{Incidents: incidents, Outages: outages, Failures: make([]gatepost.Failure, 0, len(s.cases))}
 	for _, c := range s.cases {
 		f := c.Failure
 		if f.Start.Known() {

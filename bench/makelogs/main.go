@@ -24,6 +24,7 @@ func main() {
 	flag.IntVar(&night.lines, "lines", 5_000_000, "lines of the access log; 5 million are 1.0 GB")
 	flag.Float64Var(&night.failing, "failing", 0, "share of lines that are 502 or 504")
 	flag.BoolVar(&night.odoo, "odoo", false, "write Odoo's log too")
+	flag.BoolVar(&night.postgresql, "postgresql", false, "write PostgreSQL's log of slow statements too, one for each tenth request")
 	flag.DurationVar(&night.length, "length", 12*time.Hour, "how long the night is")
 	flag.Parse()
 	if flag.NArg() != 1 {
@@ -42,11 +43,13 @@ type night struct {
 	lines   int
 	failing float64
 	odoo    bool
-	length  time.Duration
-	rand    *rand.Rand
 
-	access, errors, server *log
-	number                 []byte
+	postgresql bool
+	length     time.Duration
+	rand       *rand.Rand
+
+	access, errors, server, database *log
+	number                           []byte
 }
 
 // log is a file that is being written. The first error stays, as bufio has it.
@@ -80,6 +83,9 @@ func (n *night) write(dir string) (err error) {
 	}
 	if n.odoo {
 		files["odoo.log"] = &n.server
+	}
+	if n.postgresql {
+		files["postgresql.log"] = &n.database
 	}
 	for name, l := range files {
 		if *l, err = create(filepath.Join(dir, name)); err != nil {
@@ -166,6 +172,9 @@ func (n *night) requests() {
 		if n.server != nil && !r.static {
 			n.odooLine(at, r, id, client, took)
 		}
+		if n.database != nil && i%10 == 0 {
+			n.statement(at, id, client)
+		}
 	}
 }
 
@@ -240,6 +249,18 @@ func (n *night) odooLine(at time.Time, r *route, id, client int, took time.Durat
 	w.WriteByte(' ')
 	w.Write(strconv.AppendFloat(n.number[:0], (took - sql).Seconds(), 'f', 3, 64))
 	w.WriteByte('\n')
+}
+
+// statement is one that took long enough to be logged, by PostgreSQL.
+func (n *night) statement(at time.Time, id, client int) {
+	w := n.database
+	w.Write(at.AppendFormat(n.number[:0], "2006-01-02 15:04:05.000 MST ["))
+	n.int(w, 20_000+client%workers)
+	w.WriteString("] odoo@prod LOG:  duration: ")
+	w.Write(strconv.AppendFloat(n.number[:0], 200+n.rand.ExpFloat64()*150, 'f', 3, 64))
+	w.WriteString(" ms  statement: SELECT \"sale_order\".\"id\", \"sale_order\".\"name\", \"sale_order\".\"state\" FROM \"sale_order\" WHERE (\"sale_order\".\"partner_id\" IN (")
+	n.int(w, id)
+	w.WriteString(")) ORDER BY \"sale_order\".\"date_order\" DESC LIMIT 80\n")
 }
 
 // start writes what Odoo says when it comes up: at the beginning, and after each spell, since it had died
