@@ -25,6 +25,7 @@ func main() {
 	flag.Float64Var(&night.failing, "failing", 0, "share of lines that are 502 or 504")
 	flag.BoolVar(&night.odoo, "odoo", false, "write Odoo's log too")
 	flag.BoolVar(&night.postgresql, "postgresql", false, "write PostgreSQL's log of slow statements too, one for each tenth request")
+	flag.BoolVar(&night.bad, "bad", false, "every request with a URL and a client of its own, lines of 20 MB and random bytes in between")
 	flag.DurationVar(&night.length, "length", 12*time.Hour, "how long the night is")
 	flag.Parse()
 	if flag.NArg() != 1 {
@@ -45,6 +46,7 @@ type night struct {
 	odoo    bool
 
 	postgresql bool
+	bad        bool
 	length     time.Duration
 	rand       *rand.Rand
 
@@ -159,6 +161,10 @@ func (n *night) requests() {
 		r := table[n.rand.IntN(len(table))]
 		id := n.rand.IntN(20_000)
 		client := n.rand.IntN(clients)
+		if n.bad {
+			n.badLines(at, i)
+			continue
+		}
 		fails := n.fails(i)
 		if down && !fails && n.server != nil {
 			n.start(at)
@@ -176,6 +182,25 @@ func (n *night) requests() {
 			n.statement(at, id, client)
 		}
 	}
+}
+
+// badLines is what scanners and broken disks leave in a log.
+func (n *night) badLines(at time.Time, i int) {
+	w := n.access
+	switch {
+	case i%100_000 == 99_999:
+		for range 20 << 20 {
+			w.WriteByte('x')
+		}
+	case i%1000 == 999:
+		for range 200 {
+			w.WriteByte(byte(n.rand.IntN(256)))
+		}
+	default:
+		fmt.Fprintf(w, "10.%d.%d.%d - - [%s] \"GET /%x/%d.php HTTP/1.1\" 404 146 \"-\" \"-\"", i>>16&255, i>>8&255, i&255,
+			at.Format("02/Jan/2006:15:04:05 -0700"), n.rand.Uint64(), i)
+	}
+	w.WriteByte('\n')
 }
 
 // fails spreads the failures over spells.
