@@ -47,4 +47,7 @@ type Query struct {
 	Kinds    []Kind
 	Lanes    []Lane
 	Source   int
+	// Sparse leaves out events whose Key has any of these bits: 3 keeps a quarter of the requests, the
+	// same ones in every log, and all that is about no request.
+	Sparse uint64
 }

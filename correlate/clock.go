@@ -28,8 +28,8 @@ func Align(ctx context.Context, h History, sources []gatepost.Source, o Options)
 
 // align finds the clocks of one machine's sources.
 func (p *part) align(ctx context.Context, clocks map[int]gatepost.Clock) error {
-	a := aligner{opt: p.opt, raw: make(map[gatepost.Kind][]gatepost.Event), every: make(map[gatepost.Kind]uint64)}
-	q := gatepost.Query{Kinds: []gatepost.Kind{
+	a := aligner{opt: p.opt, raw: make(map[gatepost.Kind][]gatepost.Event)}
+	q := gatepost.Query{Sparse: p.ballots(), Kinds: []gatepost.Kind{
 		gatepost.NginxRequest, gatepost.NginxError, gatepost.KernelOOM, gatepost.OdooWorkerAlive, gatepost.OdooListening, gatepost.OdooParentChanged,
 		gatepost.OdooWorkerExit, gatepost.OdooWorkerTimeout, gatepost.OdooWorkerError, gatepost.OdooStart, gatepost.OdooStop, gatepost.UnitStop, gatepost.UnitStarted,
 		gatepost.OdooBadQuery, gatepost.OdooRequest, gatepost.PgSerialization, gatepost.PgError, gatepost.PgStatement, gatepost.PgLockAcquired,
@@ -38,7 +38,8 @@ func (p *part) align(ctx context.Context, clocks map[int]gatepost.Clock) error {
 		if err != nil {
 			return err
 		}
-		a.add(e)
+		e.Text, e.Path, e.Attempts = "", "", nil // have no vote
+		a.raw[e.Kind] = append(a.raw[e.Kind], e)
 	}
 	if err := a.findSkew(ctx, p); err != nil {
 		return err
@@ -54,36 +55,24 @@ type aligner struct {
 	opt  Options
 	raw  map[gatepost.Kind][]gatepost.Event
 	skew skew // of Odoo's machine against nginx's
-
-	// every says that of a kind only the requests whose hash this divides are kept, see add.
-	every map[gatepost.Kind]uint64
 }
 
-// electorate is how many events of a kind are kept to vote: a night of outages has a million, and some
-// thousand decide.
-const electorate = 20_000
+// electorate is how many events are asked to vote: a night of outages has a million, and some thousand
+// decide.
+const electorate = 50_000
 
-// add keeps an event to vote. When there are too many of nginx's, half of the requests are dropped,
-// in both of its logs the same ones, so that the pairs that are left are whole.
-func (a *aligner) add(e gatepost.Event) {
-	every := max(1, a.every[gatepost.NginxRequest], a.every[gatepost.NginxError])
-	nginx := e.Kind == gatepost.NginxRequest || e.Kind == gatepost.NginxError
-	if nginx && ballot(&e)%every != 0 {
-		return
+// ballots leaves out requests until about so many events are left. A request that is left out is so in all
+// logs, and a pair that votes is whole.
+func (p *part) ballots() (sparse uint64) {
+	var events int64
+	for i := range p.sources {
+		events += p.sources[i].Events
 	}
-	e.Text, e.Path, e.Attempts = "", "", nil // have no vote
-	a.raw[e.Kind] = append(a.raw[e.Kind], e)
-	if !nginx || len(a.raw[e.Kind]) < electorate {
-		return
+	for ; events > electorate; events /= 2 {
+		sparse = sparse<<1 | 1
 	}
-	a.every[e.Kind] = 2 * every
-	for _, k := range []gatepost.Kind{gatepost.NginxRequest, gatepost.NginxError} {
-		a.raw[k] = slices.DeleteFunc(a.raw[k], func(e gatepost.Event) bool { return ballot(&e)%(2*every) != 0 })
-	}
+	return sparse
 }
-
-// ballot is equal for the two lines of one request.
-func ballot(e *gatepost.Event) uint64 { return e.Key ^ gatepost.HashOf(e.Client) }
 
 func (a *aligner) clock(src *gatepost.Source) gatepost.Clock {
 	switch src.Stamps {

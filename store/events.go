@@ -139,16 +139,18 @@ type eventStream struct {
 // eventPage is how many events a stream holds at a time.
 const eventPage = 200
 
-// selectEvents reads a page: source, the row before it, the last raw stamp, kinds as JSON or NULL.
+// selectEvents reads a page: source, the row before it, the last raw stamp, kinds as JSON or NULL, how
+// many, bits of keys that are left out.
 const selectEvents = "SELECT id, " + eventColumns + ` FROM _events
 	WHERE source = ?1 AND (time, offset, id) > (?2, ?3, ?4) AND time <= ?5
-	AND (?6 IS NULL OR kind IN (SELECT value FROM json_each(?6)))
+	AND (?6 IS NULL OR kind IN (SELECT value FROM json_each(?6))) AND key & ?8 = 0
 	ORDER BY time, offset, id LIMIT ?7`
 
 // eventMerge merges streams; the first of the heap has the earliest event.
 type eventMerge struct {
 	s       *Store
 	kinds   any
+	sparse  int64
 	streams heap[*eventStream]
 }
 
@@ -157,7 +159,7 @@ func (s *Store) mergeEvents(ctx context.Context, q gatepost.Query) (*eventMerge,
 	if err != nil {
 		return nil, err
 	}
-	m := &eventMerge{s: s, streams: heap[*eventStream]{less: earlierEvent}}
+	m := &eventMerge{s: s, sparse: int64(q.Sparse), streams: heap[*eventStream]{less: earlierEvent}}
 	if len(q.Kinds) > 0 {
 		if m.kinds, err = jsonList(q.Kinds); err != nil {
 			return nil, err
@@ -195,7 +197,7 @@ func (m *eventMerge) fill(ctx context.Context, st *eventStream) (err error) {
 		return nil
 	}
 	st.page, err = collect(ctx, m.s.read, scanEvent, selectEvents,
-		st.source, int64(st.time), st.offset, st.row, int64(st.to), m.kinds, eventPage)
+		st.source, int64(st.time), st.offset, st.row, int64(st.to), m.kinds, eventPage, m.sparse)
 	if err != nil {
 		return err
 	}
