@@ -15,7 +15,7 @@ import (
 
 // Case is one failing request with all that is joined to it.
 type Case struct {
-	gatepost.Failure
+	*gatepost.Failure
 	event    *gatepost.Event   // the access line
 	errors   []*gatepost.Event // nginx's error lines about its tries
 	decisive *gatepost.Event   // the one that names the phase, nil without
@@ -41,14 +41,18 @@ func (s *scene) buildCases() {
 	for _, st := range s.opt.Watched {
 		watched[st] = true
 	}
-	twins := make(map[uint64]int)
+	var failing []*gatepost.Event
 	for _, e := range s.byKind[gatepost.NginxRequest] {
-		if !watched[e.Status] || (s.opt.Since.Known() && e.Time < s.opt.Since) || (s.opt.Until.Known() && e.Time > s.opt.Until) {
-			continue
+		if watched[e.Status] && (!s.opt.Since.Known() || e.Time >= s.opt.Since) && (!s.opt.Until.Known() || e.Time <= s.opt.Until) {
+			failing = append(failing, e)
 		}
+	}
+	s.failures, s.cases = make([]gatepost.Failure, len(failing)), make([]*Case, 0, len(failing))
+	twins := make(map[uint64]int)
+	for i, e := range failing {
 		twins[e.Hash]++
-		c := &Case{event: e, key: e.Key, until: e.Time.Add(s.resolution(e.Ref.Source))}
-		c.Failure = gatepost.Failure{
+		c := &Case{Failure: &s.failures[i], event: e, key: e.Key, until: e.Time.Add(s.resolution(e.Ref.Source))}
+		*c.Failure = gatepost.Failure{
 			ID:  failureID(e.Hash, twins[e.Hash]),
 			Ref: e.Ref, Time: e.Time, Start: gatepost.NoTime, Duration: e.Duration,
 			Status: e.Status, Method: e.Method, Path: e.Path, Client: e.Client, Upstream: e.Upstream,

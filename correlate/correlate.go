@@ -84,13 +84,10 @@ func (p *part) judge(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Result{Incidents: incidents, Outages: outages, Failures: make([]gatepost.Failure, 0, len(s.cases))}
-	for _, c := range s.cases {
-		f := c.Failure
-		if f.Start.Known() {
+	for i := range s.failures {
+		if f := &s.failures[i]; f.Start.Known() {
 			f.Start -= f.Start % gatepost.Time(s.resolution(f.Ref.Source)) // no finer than the stamp it is reckoned from
 		}
-		r.Failures = append(r.Failures, f)
 	}
-	return r, nil
+	return &Result{Failures: s.failures, Incidents: incidents, Outages: outages}, nil
 }

@@ -153,7 +153,7 @@ func (s *scene) outage(id string, t trouble) gatepost.Incident {
 	if t.count > 1 {
 		in.Instance += fmt.Sprintf(", %d times until %s", t.count, clockTime(t.to))
 	}
-	g := &group{cause: t.cause, cases: []*Case{{event: t.evidence[0], until: t.to, Failure: gatepost.Failure{Time: t.from, Start: gatepost.NoTime}}}}
+	g := &group{cause: t.cause, cases: []*Case{{event: t.evidence[0], until: t.to, Failure: &gatepost.Failure{Time: t.from, Start: gatepost.NoTime}}}}
 	if t.death != nil {
 		g.winners = []*Hypothesis{{death: t.death}}
 	}

@@ -25,6 +25,7 @@ type scene struct {
 	crons      []*cronRun
 	cronsByEnd []*cronRun
 	cases      []*Case
+	failures   []gatepost.Failure // of the cases, in their order
 	routes     map[uint64]*sketch // how long each route normally takes in Odoo
 	portsTold  bool               // nginx names ports on which Odoo says that it listens
 	usual      patience           // nginx's timeout where no configuration tells it
