@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -42,6 +44,10 @@ func (in *ingest) note(format string, args ...any) {
 
 // read reads all files. Only what makes the whole report impossible is an error; what is wrong
 // with a file becomes a trouble.
+//
+// Files are read side by side, as many as there are cores: unpacking is the work of one core for each. What
+// is said of them comes in their own order all the same. A file that begins like one that is still being
+// read waits, since it may be its continuation.
 func (in *ingest) read(ctx context.Context, files []*source.File) error {
 	var err error
 	if in.known, err = in.store.Sources(ctx); err != nil {
@@ -51,11 +57,35 @@ func (in *ingest) read(ctx context.Context, files []*source.File) error {
 	logs := in.configurations(files)
 	in.progress.expect(logs)
 	defer in.progress.done()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var open []*fileReading // in the order of the files
 	for _, f := range logs {
-		if err := in.file(ctx, f); err != nil {
-			return err
+		r := &fileReading{ingest: in, file: f, done: make(chan struct{})}
+		for len(open) > 0 && (len(open) == runtime.GOMAXPROCS(0) || r.mayContinue(open)) {
+			if err := open[0].finish(); err != nil {
+				return errors.Join(err, finishAll(open[1:], cancel))
+			}
+			open = open[1:]
 		}
-		in.progress.next(f)
+		if err := r.begin(ctx); err != nil {
+			return errors.Join(err, finishAll(open, cancel))
+		}
+		open = append(open, r)
+	}
+	for i, r := range open {
+		if err := r.finish(); err != nil {
+			return errors.Join(err, finishAll(open[i+1:], cancel))
+		}
+	}
+	return nil
+}
+
+// finishAll ends what is still being read after an error, which is told already.
+func finishAll(open []*fileReading, cancel func()) error {
+	cancel()
+	for _, r := range open {
+		<-r.done
 	}
 	return nil
 }
@@ -83,88 +113,168 @@ func (in *ingest) configurations(files []*source.File) (others []*source.File) {
 	return others
 }
 
-// file reads one log.
-func (in *ingest) file(ctx context.Context, f *source.File) error {
-	s, err := f.Open()
-	if err != nil {
-		in.trouble(remedy(err), "%s: %v", f.Path, reason(err))
-		return nil
+// fileReading is the reading of one log.
+type fileReading struct {
+	*ingest
+	file   *source.File
+	stream *source.Stream
+	sample []byte
+	src    *gatepost.Source
+	head   gatepost.Source // src as it was when its lines began to be read
+	parser *parser.Parser
+
+	done     chan struct{} // closed when the lines are read
+	err      error         // that makes the report impossible
+	notes    []string
+	troubles []trouble
+}
+
+func (r *fileReading) trouble(hint, format string, args ...any) {
+	r.troubles = append(r.troubles, trouble{fmt.Sprintf(format, args...), hint})
+}
+
+func (r *fileReading) note(format string, args ...any) {
+	r.notes = append(r.notes, fmt.Sprintf(format, args...))
+}
+
+// mayContinue opens the file and reports whether it begins like one that is still being read.
+func (r *fileReading) mayContinue(open []*fileReading) bool {
+	if r.stream == nil {
+		s, err := r.file.Open()
+		if err != nil {
+			return false // begin meets it again
+		}
+		r.stream, r.sample = s, bytes.Clone(s.Peek(parser.SampleSize))
 	}
-	defer func() { s.Close() }()
-	sample := bytes.Clone(s.Peek(parser.SampleSize))
-	if len(sample) == 0 {
-		in.empty(f, s)
+	return slices.ContainsFunc(open, func(o *fileReading) bool {
+		return o.src != nil && (source.BeginsLike(r.sample, &o.head) || len(r.sample) < source.HeadSize && bytes.HasPrefix(o.sample, r.sample))
+	})
+}
+
+// begin finds out what the file is, and begins to read its lines.
+func (r *fileReading) begin(ctx context.Context) error {
+	if r.stream == nil {
+		s, err := r.file.Open()
+		if err != nil {
+			r.trouble(remedy(err), "%s: %v", r.file.Path, reason(err))
+			close(r.done)
+			return nil
+		}
+		r.stream, r.sample = s, bytes.Clone(s.Peek(parser.SampleSize))
+	}
+	if err := r.prepare(ctx); err != nil || r.parser == nil {
+		close(r.done)
+		return errors.Join(err, r.stream.Close())
+	}
+	r.head = *r.src
+	go func() {
+		defer close(r.done)
+		r.err = r.lines(ctx)
+	}()
+	return nil
+}
+
+// prepare finds the source that the file is, and who understands it: parser stays nil when nobody does,
+// or when there is nothing to read.
+func (r *fileReading) prepare(ctx context.Context) error {
+	f := r.file
+	if len(r.sample) == 0 {
+		r.empty()
 		return nil
 	}
 	src := &gatepost.Source{Path: f.Path}
-	if whole := in.containedIn(f, sample); whole != "" {
-		in.note("%s: holds nothing that %s does not, and is counted there", f.Path, whole)
-		in.logs++
+	if whole := r.containedIn(f, r.sample); whole != "" {
+		r.note("%s: holds nothing that %s does not, and is counted there", f.Path, whole)
+		r.logs++
 		return nil
 	}
-	if s, err = in.identify(f, s, src, sample); err != nil {
-		in.trouble(remedy(err), "%s: %v", f.Path, reason(err))
+	if err := r.identify(src); err != nil {
+		r.trouble(remedy(err), "%s: %v", f.Path, reason(err))
 		return nil
 	}
-	if err := in.store.AddSource(ctx, src); err != nil {
+	if err := r.store.AddSource(ctx, src); err != nil {
 		return err
 	}
-	in.files[src.ID] = f
+	r.files[src.ID] = f
 	src.Problem = ""
-	p, err := in.parser(f, sample, src.Format)
+	r.src = src
+	p, err := r.parserFor(f, r.sample, src.Format)
 	if err != nil {
 		return err
 	}
 	if p == nil {
-		in.unknown(src, sample, max(f.Size, 0))
-	} else if err := in.lines(ctx, f, s, src, p); err != nil {
+		r.unknown(src, r.sample, max(f.Size, 0))
+		return nil
+	}
+	r.logs++
+	src.Format, src.Dialect = p.Format.Name, p.Dialect
+	r.parser = p
+	return nil
+}
+
+// finish waits for the lines, and tells the ingest what came of the file.
+func (r *fileReading) finish() error {
+	<-r.done
+	in := r.ingest
+	in.notes, in.troubles = append(in.notes, r.notes...), append(in.troubles, r.troubles...)
+	if r.parser != nil {
+		if err := r.stream.Close(); r.err == nil && err != nil {
+			r.err = err
+		}
+	}
+	if r.err != nil {
+		return r.err
+	}
+	in.progress.next(r.file)
+	if r.src == nil {
+		return nil
+	}
+	if err := in.store.SaveSource(context.Background(), r.src); err != nil {
 		return err
 	}
-	if err := in.store.SaveSource(ctx, src); err != nil {
-		return err
-	}
-	in.known = slices.DeleteFunc(in.known, func(k gatepost.Source) bool { return k.ID == src.ID })
-	in.known = append(in.known, *src)
+	in.known = slices.DeleteFunc(in.known, func(k gatepost.Source) bool { return k.ID == r.src.ID })
+	in.known = append(in.known, *r.src)
 	return nil
 }
 
 // empty says why there is nothing in a file.
-func (in *ingest) empty(f *source.File, s *source.Stream) {
-	if _, err := s.Read(make([]byte, 1)); err != nil && err != io.EOF {
-		in.trouble(remedy(err), "%s: %v", f.Path, reason(err))
+func (r *fileReading) empty() {
+	if _, err := r.stream.Read(make([]byte, 1)); err != nil && err != io.EOF {
+		r.trouble(remedy(err), "%s: %v", r.file.Path, reason(err))
 		return
 	}
-	in.note("%s: is empty", f.Path)
+	r.note("%s: is empty", r.file.Path)
 }
 
-// identify finds the source that f is the continuation of, and goes to where reading ended then;
-// or gives src a head of its own. It returns the stream to go on with.
-func (in *ingest) identify(f *source.File, s *source.Stream, src *gatepost.Source, sample []byte) (*source.Stream, error) {
-	alike := in.alike(sample)
+// identify finds the source that the file is the continuation of, and goes to where reading ended then;
+// or gives src a head of its own.
+func (r *fileReading) identify(src *gatepost.Source) error {
+	f := r.file
+	alike := r.alike(r.sample)
 	for _, k := range alike {
 		next, same, err := f.OpenAt(&k)
-		s.Close()
 		if err != nil {
-			return s, err
+			return err
 		}
-		if s = next; same {
+		r.stream.Close()
+		if r.stream = next; same {
 			src.Head, src.HeadSize = k.Head, k.HeadSize
-			if k.Format != "" && in.files[k.ID] != nil {
-				in.note("%s: begins with all of %s, whose lines are counted once", f.Path, k.Path)
+			if k.Format != "" && r.files[k.ID] != nil {
+				r.note("%s: begins with all of %s, whose lines are counted once", f.Path, k.Path)
 			}
-			return s, nil
+			return nil
 		}
 		if k.Path == f.Path {
-			in.note("%s: is another log than it was, and was read from its beginning", f.Path)
+			r.note("%s: is another log than it was, and was read from its beginning", f.Path)
 		}
 	}
 	// Another log that begins like a known one, as kernel logs of two boots do: a head of another
 	// size is a fingerprint of its own.
-	src.HeadSize, src.Head = source.Head(sample)
+	src.HeadSize, src.Head = source.Head(r.sample)
 	for slices.ContainsFunc(alike, func(k gatepost.Source) bool { return k.HeadSize == src.HeadSize }) && src.HeadSize > 1 {
-		src.HeadSize, src.Head = source.Head(sample[:src.HeadSize-1])
+		src.HeadSize, src.Head = source.Head(r.sample[:src.HeadSize-1])
 	}
-	return s, nil
+	return nil
 }
 
 // alike returns the known sources that begin as sample does, the one that was read farthest first.
@@ -193,9 +303,9 @@ func (in *ingest) containedIn(f *source.File, sample []byte) string {
 	return ""
 }
 
-// parser returns what understands a log, nil when nothing does. known is the format it had when
+// parserFor returns what understands a log, nil when nothing does. known is the format it had when
 // it was shorter.
-func (in *ingest) parser(f *source.File, sample []byte, known string) (*parser.Parser, error) {
+func (in *ingest) parserFor(f *source.File, sample []byte, known string) (*parser.Parser, error) {
 	o := in.parsing(f.Modified)
 	if name := in.formatOf(f.Path); name != "" {
 		return parser.Use(name, sample, o)
@@ -209,7 +319,7 @@ func (in *ingest) parser(f *source.File, sample []byte, known string) (*parser.P
 	return parser.Use(known, sample, o)
 }
 
-func (in *ingest) unknown(src *gatepost.Source, sample []byte, size int64) {
+func (r *fileReading) unknown(src *gatepost.Source, sample []byte, size int64) {
 	src.Bytes = size
 	src.Problem = "the format is not known"
 	hint := "--nginx-format with the log_format of an access log, or nginx.conf beside it; else --source FORMAT=" + src.Path + " with one of " + strings.Join(formatNames(), ", ")
@@ -220,7 +330,7 @@ func (in *ingest) unknown(src *gatepost.Source, sample []byte, size int64) {
 		src.Problem = "is binary data and no log"
 		hint = "name the logs one by one, or move what is no log out of the way"
 	}
-	in.trouble(hint, "%s: %s", src.Path, src.Problem)
+	r.trouble(hint, "%s: %s", src.Path, src.Problem)
 }
 
 // packings are the marks of packed files that are not unpacked yet: where they stand, and what of.
@@ -253,56 +363,57 @@ func binary(sample []byte) bool {
 	return control > len(sample)/50 || len(bytes.Trim(sample, "\x00")) == 0
 }
 
-// lines reads the lines of a log from where s stands. A log that may still grow keeps its
+// lines reads the lines of the log from where the stream stands. A log that may still grow keeps its
 // unfinished last line for the next time, if there is a store that remembers where to go on.
-func (in *ingest) lines(ctx context.Context, f *source.File, s *source.Stream, src *gatepost.Source, p *parser.Parser) error {
+func (r *fileReading) lines(ctx context.Context) error {
+	f, src := r.file, r.src
 	cutter := &source.Cutter{
 		Source: src.ID,
-		Starts: p.Starts(),
-		Hold:   in.db != "" && f.Growing && s.Kind == nil,
+		Starts: r.parser.Starts(),
+		Hold:   r.db != "" && f.Growing && r.stream.Kind == nil,
 	}
-	in.logs++
-	src.Format, src.Dialect = p.Format.Name, p.Dialect
-	err := parsed(ctx, cutter, s, *src, p, func(next *piece) error {
+	err := parsed(ctx, cutter, r.stream, *src, r.parser, func(next *piece) error {
 		if next.err != nil {
 			src.Problem = reason(next.err).Error()
-			in.trouble("copy the file again: it is damaged, or was copied before it was whole", "%s: %s; what stands before was read", f.Path, src.Problem)
+			r.trouble("copy the file again: it is damaged, or was copied before it was whole", "%s: %s; what stands before was read", f.Path, src.Problem)
 			return nil
 		}
 		next.cut.Mark(src)
-		in.progress.at(next.consumed)
-		return in.store.Append(ctx, src, &next.batch)
+		r.progress.at(f, next.consumed)
+		return r.store.Append(ctx, src, &next.batch)
 	})
 	if err != nil {
 		return err
 	}
 	cutter.Mark(src)
 	src.Bytes = src.Position
-	in.tooLong(f, cutter)
-	in.notUnderstood(f, src)
+	r.tooLong(cutter)
+	r.notUnderstood()
 	return nil
 }
 
 // notUnderstood says when a log is mostly something else than it was taken for.
-func (in *ingest) notUnderstood(f *source.File, src *gatepost.Source) {
+func (r *fileReading) notUnderstood() {
+	src := r.src
 	if src.Unparsed*2 <= src.Lines {
 		return
 	}
-	hint := "--source FORMAT=" + f.Path
+	hint := "--source FORMAT=" + src.Path
 	if src.Format == "nginx_access" {
 		hint = "--nginx-format with the log_format that wrote it, or nginx.conf beside it"
 	}
-	in.trouble(hint, "%s: %d of %d lines are not understood as %s", f.Path, src.Unparsed, src.Lines, src.Format)
+	r.trouble(hint, "%s: %d of %d lines are not understood as %s", src.Path, src.Unparsed, src.Lines, src.Format)
 }
 
-func (in *ingest) tooLong(f *source.File, c *source.Cutter) {
+func (r *fileReading) tooLong(c *source.Cutter) {
+	f := r.file
 	if c.LongLines > 0 {
-		in.trouble("", "%s: lines longer than 16 MiB (%d of them) were cut, and %d bytes of them left out", f.Path, c.LongLines, c.Skipped)
+		r.trouble("", "%s: lines longer than 16 MiB (%d of them) were cut, and %d bytes of them left out", f.Path, c.LongLines, c.Skipped)
 	}
 	if c.LongRecords > 0 {
-		in.note("%s: records longer than 16 MiB (%d of them) were read in pieces", f.Path, c.LongRecords)
+		r.note("%s: records longer than 16 MiB (%d of them) were read in pieces", f.Path, c.LongRecords)
 	}
 	if c.Held > 0 {
-		in.note("%s: the last line is not finished, and is read when it is", f.Path)
+		r.note("%s: the last line is not finished, and is read when it is", f.Path)
 	}
 }

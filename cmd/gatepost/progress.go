@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -17,15 +18,17 @@ type progress struct {
 
 	begin time.Time
 	total int64 // bytes of all files
-	past  int64 // bytes of the files that are done
-	bar   *progressbar.ProgressBar
+
+	mu   sync.Mutex
+	read map[*source.File]int64 // bytes of the files that are begun
+	bar  *progressbar.ProgressBar
 }
 
 // patience is how long reading may take before progress is shown.
 const patience = time.Second
 
 func newProgress(e *env) *progress {
-	p := &progress{now: e.now}
+	p := &progress{now: e.now, read: make(map[*source.File]int64)}
 	if e.stderrTerminal {
 		p.out = e.stderr
 	}
@@ -43,8 +46,11 @@ func (p *progress) expect(files []*source.File) {
 	}
 }
 
-// at says how many bytes of the current file are read.
-func (p *progress) at(n int64) {
+// at says how many bytes of a file are read.
+func (p *progress) at(f *source.File, n int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.read[f] = n
 	if p.out == nil || p.now().Sub(p.begin) < patience {
 		return
 	}
@@ -60,11 +66,19 @@ func (p *progress) at(n int64) {
 			progressbar.OptionClearOnFinish(),
 		)
 	}
-	p.show(p.bar.Set64(p.past + n))
+	var all int64
+	for _, n := range p.read {
+		all += n
+	}
+	p.show(p.bar.Set64(all))
 }
 
 // next says that a file is done.
-func (p *progress) next(f *source.File) { p.past += max(f.Size, 0) }
+func (p *progress) next(f *source.File) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.read[f] = max(f.Size, 0)
+}
 
 // done clears the line.
 func (p *progress) done() {

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"gatepost/parser/source"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected output in the scripts")
@@ -207,12 +209,13 @@ func TestProgress(t *testing.T) {
 	now := time.Date(2026, time.November, 22, 0, 0, 0, 0, time.UTC)
 	p := newProgress(&env{stderr: &out, stderrTerminal: true, now: func() time.Time { return now }})
 	p.total, p.begin = 1000, now
-	p.at(100)
+	f := &source.File{Path: "access.log", Size: 1000}
+	p.at(f, 100)
 	if out.Len() > 0 {
 		t.Errorf("shown at once: %q", out.String())
 	}
 	now = now.Add(2 * time.Second)
-	p.at(500)
+	p.at(f, 500)
 	if !strings.Contains(out.String(), "50%") {
 		t.Errorf("no progress shown: %q", out.String())
 	}
