@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -17,16 +19,30 @@ import (
 	"testing/iotest"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
+
 	"gatepost"
 )
 
-func packed(t testing.TB, members ...string) []byte {
+// packers pack texts one after another, each as a member or frame of its own: one for each Kind.
+var packers = map[string]func(w io.Writer) io.WriteCloser{
+	"gzip": func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) },
+	"zstd": func(w io.Writer) io.WriteCloser {
+		packer, err := zstd.NewWriter(w)
+		if err != nil {
+			panic(err) // without options there is nothing to be wrong
+		}
+		return packer
+	},
+}
+
+func packed(t testing.TB, kind string, members ...string) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	for _, m := range members {
-		w := gzip.NewWriter(&b)
-		io.WriteString(w, m)
-		if err := w.Close(); err != nil {
+		w := packers[kind](&b)
+		_, err := io.WriteString(w, m)
+		if err := errors.Join(err, w.Close()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -44,30 +60,145 @@ func readAll(t testing.TB, f *File) (string, error) {
 	return string(b), err
 }
 
-func TestGzip(t *testing.T) {
-	got, err := readAll(t, InMemory("access.log", packed(t, "alpha\nbe", "ta\ngamma\n"), time.Time{}))
-	if err != nil || got != "alpha\nbeta\ngamma\n" {
-		t.Errorf("members: %q, %v", got, err)
+// Whatever packed a text, its members are one text, and of a damaged file all is given that could be
+// unpacked, and then the error.
+func TestPacked(t *testing.T) {
+	// Text that random bytes make long when packed, so that a cut falls into its middle.
+	var b strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&b, "%x\n", gatepost.HashOf(fmt.Sprint(i)))
 	}
-	// Text that random bytes make long when packed, so that the cut falls into its middle.
-	var long strings.Builder
-	for i := range 5000 {
-		fmt.Fprintf(&long, "%x\n", gatepost.HashOf(fmt.Sprint(i)))
+	long := b.String()
+	for _, k := range Kinds() {
+		t.Run(k.Name, func(t *testing.T) {
+			if packers[k.Name] == nil {
+				t.Fatal("the tests cannot pack this kind")
+			}
+			got, err := readAll(t, InMemory("access.log", packed(t, k.Name, "alpha\nbe", "ta\ngamma\n"), time.Time{}))
+			if err != nil || got != "alpha\nbeta\ngamma\n" {
+				t.Errorf("members: %q, %v", got, err)
+			}
+			whole := packed(t, k.Name, long)
+			second := slices.Concat(whole, whole)
+			wrong := slices.Clone(whole)
+			wrong[len(wrong)-1] ^= 1 // in the checksum or the length at the end
+			for _, c := range []struct {
+				name  string
+				data  []byte
+				least int // of the text, in bytes
+				early bool
+			}{
+				{"cut in its middle", whole[:len(whole)/2], len(long) / 4, true},
+				{"cut in its last bytes", whole[:len(whole)-2], len(long), true},
+				{"second member cut in its middle", second[:len(whole)*3/2], len(long) * 5 / 4, true},
+				{"second member cut in its mark", second[:len(whole)+2], len(long), true},
+				{"does not fit its checksum", wrong, len(long), false},
+				{"something else behind it", append(slices.Clone(whole), "something else"...), len(long), false},
+			} {
+				got, err := readAll(t, InMemory("damaged", c.data, time.Time{}))
+				if err == nil || errors.Is(err, io.ErrUnexpectedEOF) != c.early || !strings.HasPrefix(err.Error(), k.Name+": ") {
+					t.Errorf("%s: error %v", c.name, err)
+				}
+				if len(got) < c.least || !strings.HasPrefix(long+long, got) {
+					t.Errorf("%s: %d bytes of text, want at least %d", c.name, len(got), c.least)
+				}
+			}
+			s, err := InMemory("head", whole[:5], time.Time{}).Open()
+			if err == nil {
+				_, err = s.Read(make([]byte, 1))
+			}
+			if !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Errorf("a file that ends in the header: error %v", err)
+			}
+		})
 	}
-	whole := packed(t, long.String())
-	got, err = readAll(t, InMemory("cut.gz", whole[:len(whole)/2], time.Time{}))
-	if !errors.Is(err, io.ErrUnexpectedEOF) || len(got) < long.Len()/3 || !strings.HasPrefix(long.String(), got) {
-		t.Errorf("truncated: %d of %d bytes, %v", len(got), long.Len(), err)
+}
+
+// guarded is a file that fails the test when it is read after it was closed.
+type guarded struct {
+	io.Reader
+	t      *testing.T
+	closed bool
+}
+
+func (g *guarded) Read(p []byte) (int, error) {
+	if g.closed {
+		g.t.Error("read after it was closed")
 	}
-	if _, err := InMemory("head.gz", whole[:5], time.Time{}).Open(); err == nil {
-		t.Error("a file that ends in the header opens without an error")
+	return g.Reader.Read(p)
+}
+
+func (g *guarded) Close() error {
+	g.closed = true
+	return nil
+}
+
+// A stream that is closed early leaves nothing behind: no goroutine, no reader, no open file.
+func TestCloseEarly(t *testing.T) {
+	text := strings.Repeat("alpha\nbeta\n", 500_000)
+	for _, k := range Kinds() {
+		before := runtime.NumGoroutine()
+		g := &guarded{Reader: bytes.NewReader(packed(t, k.Name, text, text)), t: t}
+		s, err := newStream(g)
+		if err != nil {
+			t.Fatal(k.Name, err)
+		}
+		if _, err := io.ReadFull(s, make([]byte, PeekSize+1)); err != nil {
+			t.Fatal(k.Name, err)
+		}
+		if err := s.Close(); err != nil || !g.closed {
+			t.Errorf("%s: closed is %v, %v", k.Name, g.closed, err)
+		}
+		if after := runtime.NumGoroutine(); after > before {
+			t.Errorf("%s: %d goroutines left behind", k.Name, after-before)
+		}
+	}
+}
+
+// A zstd frame is unpacked in bounded memory: one that wants more is an error that names the limit.
+// Each of these holds the word alpha as it is, behind what it says that it needs.
+func TestZstdWindow(t *testing.T) {
+	const (
+		alpha  = "\x31\x00\x00alpha\n"
+		small  = "\x28\xb5\x2f\xfd\x20\x06" + alpha                             // a content of 6 bytes, which is its window
+		atMost = "\x28\xb5\x2f\xfd\x00\x88" + alpha                             // a window of 128 MiB
+		larger = "\x28\xb5\x2f\xfd\x00\x89" + alpha                             // of 144 MiB
+		huge   = "\x28\xb5\x2f\xfd\xe0\x00\x00\x00\x00\x00\x01\x00\x00" + alpha // a content of a TiB
+		pzstd  = "\x50\x2a\x4d\x18\x04\x00\x00\x00\x0f\x00\x00\x00" + small     // begins with a frame to be skipped
+	)
+	for _, c := range []struct{ name, data, want, err string }{
+		{"small", small, "alpha\n", ""},
+		{"the limit", atMost, "alpha\n", ""},
+		{"pzstd", pzstd + pzstd, "alpha\nalpha\n", ""},
+		{"larger", larger, "", "zstd: a frame needs a window larger than 128 MiB, the limit"},
+		{"huge", huge, "", "zstd: a frame needs a window larger than 128 MiB, the limit"},
+		{"larger behind small", small + larger, "alpha\n", "zstd: a frame needs a window larger than 128 MiB, the limit"},
+	} {
+		got, err := readAll(t, InMemory(c.name, []byte(c.data), time.Time{}))
+		text := ""
+		if err != nil {
+			text = err.Error()
+		}
+		if got != c.want || text != c.err || (c.err != "") != errors.Is(err, ErrWindow) {
+			t.Errorf("%s: %q, %v", c.name, got, err)
+		}
+	}
+	// Frames that are skipped alone say nothing: they are LZ4's as well.
+	for _, no := range []string{"", "\x28\xb5\x2f", pzstd[:12], pzstd[:7], "\x5f\x2a\x4d\x18\xff\xff\xff\xff\x28\xb5\x2f\xfd"} {
+		if k := kindOf([]byte(no)); k != nil {
+			t.Errorf("%q is taken for %s", no, k.Name)
+		}
 	}
 }
 
 // Standard input is read once and can be read again, from the beginning and while it still flows.
 func TestSpool(t *testing.T) {
 	text := strings.Repeat("alpha\nbeta\n", 20_000)
-	for name, sent := range map[string]string{"plain": text, "gzip": string(packed(t, text))} {
+	sent := map[string]string{"plain": text}
+	for _, k := range Kinds() {
+		sent[k.Name] = string(packed(t, k.Name, text))
+	}
+	for name, sent := range sent {
 		dir := t.TempDir()
 		f, err := Spool("-", iotest.HalfReader(strings.NewReader(sent)), dir, time.Time{})
 		if err != nil {
@@ -113,11 +244,11 @@ func TestLines(t *testing.T) {
 		t.Fatal(err)
 	}
 	info, _ := os.Stat(path)
-	for name, f := range map[string]*File{
-		"plain":  onDisk(path, info),
-		"memory": InMemory("log", []byte(text), time.Time{}),
-		"gzip":   InMemory("log", packed(t, text), time.Time{}),
-	} {
+	files := map[string]*File{"plain": onDisk(path, info), "memory": InMemory("log", []byte(text), time.Time{})}
+	for _, k := range Kinds() {
+		files[k.Name] = InMemory("log", packed(t, k.Name, text), time.Time{})
+	}
+	for name, f := range files {
 		file := func(id int) *File {
 			if id == 1 {
 				return f
@@ -156,20 +287,24 @@ func TestOpenAt(t *testing.T) {
 	}
 	c.Mark(src)
 
-	for name, data := range map[string]struct {
+	type log struct {
 		text []byte
 		same bool
-	}{
+	}
+	logs := map[string]log{
 		"same":                  {[]byte(first), true},
 		"grown":                 {[]byte(first + "[   20.000000] more\n"), true},
-		"packed":                {packed(t, first+"[   20.000000] more\n"), true},
 		"next boot":             {[]byte(boot + "[   12.345679] eth0: link up\n[   13.000000] more\n"), false},
 		"next boot, shorter":    {[]byte(boot), false},
-		"next boot, packed":     {packed(t, boot+"[   12.345679] eth0: link up\n[   13.000000] more\n"), false},
 		"another log":           {[]byte("x" + first), false},
 		"shorter than the head": {[]byte(boot[:100]), false},
 		"empty":                 {nil, false},
-	} {
+	}
+	for _, k := range Kinds() {
+		logs[k.Name+" of grown"] = log{packed(t, k.Name, first+"[   20.000000] more\n"), true}
+		logs[k.Name+" of next boot"] = log{packed(t, k.Name, boot+"[   12.345679] eth0: link up\n[   13.000000] more\n"), false}
+	}
+	for name, data := range logs {
 		s, same, err := InMemory(name, data.text, time.Time{}).OpenAt(src)
 		if err != nil {
 			t.Fatal(name, err)
@@ -281,5 +416,57 @@ func TestFindUnreadable(t *testing.T) {
 	files, problems := Find([]string{path}, nil, time.Time{})
 	if len(files) > 0 || len(problems) != 1 || !errors.Is(problems[0], os.ErrPermission) {
 		t.Error(files, problems)
+	}
+}
+
+// accessLog makes about size bytes of lines like those of a busy night, which pack about as well.
+func accessLog(size int) string {
+	rng := rand.New(rand.NewPCG(1, 2))
+	paths := []string{
+		"/web/dataset/call_kw/sale.order/web_search_read", "/web/dataset/call_kw/res.partner/read", "/mail/thread/messages",
+		"/web/image/res.partner/%d/avatar_128", "/my/orders/%d?access_token=5f1c6a3e-8f0b-4d43-9a55-0c3d8b7d1a22", "/web/login",
+	}
+	agents := []string{"Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0", "Odoo-Mobile/17.0 (Android 15; SM-S921B)"}
+	at := time.Date(2026, time.November, 22, 14, 0, 0, 0, time.UTC)
+	var b strings.Builder
+	for b.Len() < size {
+		at = at.Add(time.Duration(rng.IntN(20)) * time.Millisecond)
+		path, client, took := paths[rng.IntN(len(paths))], rng.IntN(3000), rng.ExpFloat64()/10
+		if strings.Contains(path, "%d") {
+			path = fmt.Sprintf(path, rng.IntN(20_000))
+		}
+		fmt.Fprintf(&b, `10.20.%d.%d - - [%s] "POST %s HTTP/1.1" 200 %d "-" "%s" rt=%.3f urt="%.3f" ua="127.0.0.1:8069"`+"\n",
+			client/250, client%250, at.Format("02/Jan/2006:15:04:05 -0700"), path, 200+rng.IntN(9000), agents[client%2], took+0.001, took)
+	}
+	return b.String()
+}
+
+// BenchmarkUnpack reads a packed log as the Cutter does; the bytes are those of the text.
+func BenchmarkUnpack(b *testing.B) {
+	text := accessLog(32 << 20)
+	for _, k := range Kinds() {
+		b.Run(k.Name, func(b *testing.B) {
+			data := packed(b, k.Name, text)
+			buf := make([]byte, BlockSize)
+			b.SetBytes(int64(len(text)))
+			b.ReportAllocs()
+			for b.Loop() {
+				s := streamOf(b, bytes.NewReader(data))
+				n := 0
+				for {
+					more, err := s.Read(buf)
+					if n += more; err == io.EOF {
+						break
+					}
+					if err != nil {
+						b.Fatal(err)
+					}
+				}
+				if err := s.Close(); err != nil || n != len(text) {
+					b.Fatal(n, err)
+				}
+			}
+			b.ReportMetric(float64(len(text))/float64(len(data)), "times-smaller")
+		})
 	}
 }

@@ -22,8 +22,9 @@ type Kind struct {
 	Doc   string
 	Sniff func(head []byte) bool // by the first SniffSize bytes or fewer
 
-	// Unpack returns the text. It reads from r as it is read from, and needs no closing.
-	Unpack func(r io.Reader) (io.Reader, error)
+	// Unpack returns the text. It reads from r as it is read from, and no more once it is closed,
+	// which does not close r.
+	Unpack func(r io.Reader) (io.ReadCloser, error)
 }
 
 // SniffSize is how many bytes a Kind sees to know itself by: enough for tar, whose mark stands
@@ -58,6 +59,7 @@ type Stream struct {
 	Kind *Kind // nil when it is plain text
 
 	raw    *counter
+	unpack io.Closer // of the kind's Unpack, nil when it is plain text
 	text   *bufio.Reader
 	offset int64
 	before []byte // text just before the offset where reading was resumed
@@ -82,7 +84,7 @@ func newStream(raw io.ReadCloser) (*Stream, error) {
 		raw.Close()
 		return nil, fmt.Errorf("%s: %w", s.Kind.Name, err)
 	}
-	s.text = bufio.NewReaderSize(unpacked, PeekSize)
+	s.unpack, s.text = unpacked, bufio.NewReaderSize(unpacked, PeekSize)
 	return s, nil
 }
 
@@ -139,8 +141,13 @@ func (s *Stream) SkipTo(offset int64) error {
 	return s.explain(err)
 }
 
-// Close closes the file.
-func (s *Stream) Close() error { return s.raw.Close() }
+// Close ends the unpacking and closes the file.
+func (s *Stream) Close() error {
+	if s.unpack == nil {
+		return s.raw.Close()
+	}
+	return errors.Join(s.unpack.Close(), s.raw.Close())
+}
 
 // counter counts the bytes that are read through it.
 type counter struct {
