@@ -160,6 +160,7 @@ func TestStem(t *testing.T) {
 	f("logs/odoo.log", "logs/odoo.log")
 	f("logs/odoo.log.1", "logs/odoo.log")
 	f("logs/odoo.log.12.gz", "logs/odoo.log")
+	f("logs/odoo.log.3.zst", "logs/odoo.log")
 	f("logs/odoo.log-20261121.gz", "logs/odoo.log")
 	f("logs/odoo-20261121.log", "logs/odoo.log")
 	f("logs/odoo_2026-11-21.log", "logs/odoo.log")

@@ -6,8 +6,8 @@ const analyzeDoc = `Read logs and give every 502 and 504 one root cause, with th
 
 PATH is a log, a directory with logs, or "-" for standard input. What a file is, is seen
 by its content: access and error log of nginx, log of Odoo, kernel log, systemd journal as
-text, log of PostgreSQL; plain or compressed with gzip. nginx.conf, odoo.conf and
-postgresql.conf that lie among the logs are used as configuration. Without a PATH the
+text, log of PostgreSQL; plain or compressed with gzip or zstd. nginx.conf, odoo.conf
+and postgresql.conf that lie among the logs are used as configuration. Without a PATH the
 usual places of this machine are read.
 
 Any access log will do for a list of failures; the causes stand in the other logs, so

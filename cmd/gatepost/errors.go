@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"unicode"
+
+	"gatepost/parser/source"
 )
 
 // Exit statuses, which other programs rely on.
@@ -99,6 +101,8 @@ func remedy(err error) string {
 		return "run it with sudo, or as a user of the group that may read the log (adm on Debian)"
 	case errors.Is(err, fs.ErrNotExist):
 		return "check the spelling, or name the directory that holds the logs"
+	case errors.Is(err, source.ErrWindow):
+		return "unpack it with zstd -d --long=31, and name what it holds"
 	}
 	return ""
 }

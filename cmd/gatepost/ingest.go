@@ -237,10 +237,13 @@ func (r *fileReading) finish() error {
 	return nil
 }
 
+// damaged is what to try when a file cannot be read to its end.
+const damaged = "copy the file again: it is damaged, or was copied before it was whole"
+
 // empty says why there is nothing in a file.
 func (r *fileReading) empty() {
 	if _, err := r.stream.Read(make([]byte, 1)); err != nil && err != io.EOF {
-		r.trouble(remedy(err), "%s: %v", r.file.Path, reason(err))
+		r.trouble(cmp.Or(remedy(err), damaged), "%s: %v", r.file.Path, reason(err))
 		return
 	}
 	r.note("%s: is empty", r.file.Path)
@@ -338,7 +341,7 @@ var packings = []struct {
 	at         int
 	mark, name string
 }{
-	{0, "\x28\xb5\x2f\xfd", "zstd"}, {0, "\xfd7zXZ\x00", "xz"}, {0, "BZh", "bzip2"}, {0, "PK\x03\x04", "zip"}, {257, "ustar", "tar"},
+	{0, "\xfd7zXZ\x00", "xz"}, {0, "BZh", "bzip2"}, {0, "PK\x03\x04", "zip"}, {257, "ustar", "tar"},
 }
 
 // packedAs names the packing of a file, "" when it is none of these.
@@ -375,7 +378,7 @@ func (r *fileReading) lines(ctx context.Context) error {
 	err := parsed(ctx, cutter, r.stream, *src, r.parser, func(next *piece) error {
 		if next.err != nil {
 			src.Problem = reason(next.err).Error()
-			r.trouble("copy the file again: it is damaged, or was copied before it was whole", "%s: %s; what stands before was read", f.Path, src.Problem)
+			r.trouble(cmp.Or(remedy(next.err), damaged), "%s: %s; what stands before was read", f.Path, src.Problem)
 			return nil
 		}
 		next.cut.Mark(src)

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"gatepost/parser/source"
@@ -76,7 +77,8 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"status":   status,
-			"gzip":     compress,
+			"gzip":     compress(func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriter(w), nil }),
+			"zstd":     compress(func(w io.Writer) (io.WriteCloser, error) { return zstd.NewWriter(w) }),
 			"truncate": truncate,
 			"append":   appendTo,
 			"head":     head,
@@ -102,16 +104,19 @@ func status(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// gzip FROM... TO compresses files, each as a member of its own.
-func compress(ts *testscript.TestScript, neg bool, args []string) {
-	var b bytes.Buffer
-	from, to := args[:len(args)-1], args[len(args)-1]
-	for _, f := range from {
-		w := gzip.NewWriter(&b)
-		_, err := w.Write([]byte(ts.ReadFile(f)))
-		ts.Check(errors.Join(err, w.Close()))
+// gzip FROM... TO and zstd FROM... TO compress files, each as a member or frame of its own.
+func compress(packer func(io.Writer) (io.WriteCloser, error)) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		var b bytes.Buffer
+		from, to := args[:len(args)-1], args[len(args)-1]
+		for _, f := range from {
+			w, err := packer(&b)
+			ts.Check(err)
+			_, err = io.WriteString(w, ts.ReadFile(f))
+			ts.Check(errors.Join(err, w.Close()))
+		}
+		ts.Check(os.WriteFile(ts.MkAbs(to), b.Bytes(), 0o644))
 	}
-	ts.Check(os.WriteFile(ts.MkAbs(to), b.Bytes(), 0o644))
 }
 
 // truncate FILE SIZE cuts a file, to its last SIZE bytes less if that is negative.
