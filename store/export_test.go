@@ -1,17 +1,71 @@
 package store
 
 import (
+	"context"
 	"encoding/binary"
 	"hash/crc32"
+	"regexp"
 	"slices"
+	"strconv"
 
 	"gatepost"
 )
 
-// Statements are the queries that the package itself makes, for the test of their plans.
-var Statements = []string{
-	selectSources, findSource, selectEvents, selectChunks, selectChunk,
-	selectFailures, selectIncidents, selectEvidence("failure"), selectEvidence("incident"),
+// Statements are what the package itself asks and changes, by a name for each. What it inserts has no
+// plan.
+func Statements() [][2]string {
+	all := [][2]string{
+		{"is a file an empty database", "SELECT count(*) FROM sqlite_schema"},
+		{"all sources", selectSources},
+		{"the source with a head", findSource},
+		{"what the writer must know of a source", selectState},
+		{"save a source", updateSource},
+		{"fill up a chunk", updateChunk},
+		{"a page of events, of some kinds or of all", selectEvents},
+		{"the chunks of some hours, of some lanes or of all", selectChunks},
+		{"a chunk", selectChunk},
+		{"all routes", selectRoutes},
+		{"how often each status", selectStatuses},
+		{"the settings", selectSettings},
+		{"forget the settings", "DELETE FROM _settings"},
+		{"all failures", selectFailures},
+		{"the evidence of all failures", selectEvidence("failure")},
+		{"all incidents", selectIncidents},
+		{"the evidence of all incidents", selectEvidence("incident")},
+	}
+	for _, table := range verdictTables {
+		all = append(all, [2]string{"forget what is in " + table, "DELETE FROM " + table})
+	}
+	return all
+}
+
+// Explain returns SQLite's plan of one of the Statements, which Query would refuse or has no values
+// for. What a parameter is bound to makes no difference.
+func (s *Store) Explain(ctx context.Context, statement string) ([][]any, error) {
+	var unbound []any
+	for _, mark := range regexp.MustCompile(`\?\d*`).FindAllString(statement, -1) {
+		n, err := strconv.Atoi(mark[1:])
+		if err != nil {
+			n = len(unbound) + 1
+		}
+		for len(unbound) < n {
+			unbound = append(unbound, nil)
+		}
+	}
+	rows, err := s.w.conn.QueryContext(ctx, "EXPLAIN QUERY PLAN "+statement, unbound...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var plan [][]any
+	for rows.Next() {
+		row, err := scanRow(rows, 4)
+		if err != nil {
+			return nil, err
+		}
+		plan = append(plan, row)
+	}
+	return plan, rows.Err()
 }
 
 // Pack makes a chunk.

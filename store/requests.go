@@ -198,19 +198,23 @@ func (s *Store) Routes(ctx context.Context) (map[uint64]string, error) {
 	return routes, s.fail("read routes", err)
 }
 
+const selectRoutes = "SELECT id, name FROM _routes"
+
 func (s *Store) routes(ctx context.Context) (map[uint64]string, error) {
 	list, err := collect(ctx, s.read, func(row scanner) (r gatepost.Route, err error) {
 		var id int64
 		err = row.Scan(&id, &r.Name)
 		r.ID = uint64(id)
 		return r, err
-	}, "SELECT id, name FROM _routes")
+	}, selectRoutes)
 	routes := make(map[uint64]string, len(list))
 	for _, r := range list {
 		routes[r.ID] = r.Name
 	}
 	return routes, err
 }
+
+const selectStatuses = "SELECT source, status, requests, first, last FROM _statuses ORDER BY source, status"
 
 // Statuses counts the access lines of every source by status, by source and status.
 func (s *Store) Statuses(ctx context.Context) ([]gatepost.StatusCount, error) {
@@ -226,7 +230,7 @@ func (s *Store) Statuses(ctx context.Context) ([]gatepost.StatusCount, error) {
 		err = row.Scan(&c.Source, &c.Status, &c.Requests, &c.First, &c.Last)
 		c.First, c.Last = clocks[c.Source].At(c.First), clocks[c.Source].At(c.Last)
 		return c, err
-	}, "SELECT source, status, requests, first, last FROM _statuses ORDER BY source, status")
+	}, selectStatuses)
 	return counts, s.fail("read totals", err)
 }
 

@@ -68,16 +68,18 @@ func (s *Store) SaveSource(ctx context.Context, src *gatepost.Source) error {
 	})
 }
 
+const updateSource = `UPDATE _sources SET path = ?, host = ?, format = ?, dialect = ?, bytes = ?, lines = ?, requests = ?, events = ?,
+	unparsed = ?, first = ?, last = ?, stamps = ?, resolution = ?, shift = ?, steps = ?, zone = ?, how = ?, votes = ?, sigma = ?,
+	position = ?, position_line = ?, head_size = ?, head = ?, tail_size = ?, tail = ?, problem = ?, span = max(span, ?)
+	WHERE id = ?`
+
 // updateSource writes the row of a source; span widens the one that is known.
 func (w *writer) updateSource(src *gatepost.Source, span float64) error {
 	args, err := sourceArgs(src)
 	if err != nil {
 		return err
 	}
-	r, err := w.exec(`UPDATE _sources SET path = ?, host = ?, format = ?, dialect = ?, bytes = ?, lines = ?, requests = ?, events = ?,
-		unparsed = ?, first = ?, last = ?, stamps = ?, resolution = ?, shift = ?, steps = ?, zone = ?, how = ?, votes = ?, sigma = ?,
-		position = ?, position_line = ?, head_size = ?, head = ?, tail_size = ?, tail = ?, problem = ?, span = max(span, ?)
-		WHERE id = ?`, append(args, span, src.ID)...)
+	r, err := w.exec(updateSource, append(args, span, src.ID)...)
 	if err != nil {
 		return err
 	}

@@ -34,6 +34,8 @@ const openSources = 16
 
 var errLost = errors.New("an earlier error took back what was read: read on from the position that is stored")
 
+const selectState = "SELECT span, (SELECT count(*) FROM _unparsed WHERE source = _sources.id) FROM _sources WHERE id = ?"
+
 // state returns the state of a source for appending to it.
 func (w *writer) state(id int) (*sourceState, error) {
 	if w.lost[id] {
@@ -42,7 +44,7 @@ func (w *writer) state(id int) (*sourceState, error) {
 	st := w.sources[id]
 	if st == nil {
 		st = &sourceState{id: id}
-		row := w.conn.QueryRowContext(context.Background(), "SELECT span, (SELECT count(*) FROM _unparsed WHERE source = _sources.id) FROM _sources WHERE id = ?", id)
+		row := w.conn.QueryRowContext(context.Background(), selectState, id)
 		if err := row.Scan(&st.span, &st.unparsed); err != nil {
 			return nil, err
 		}
@@ -134,13 +136,14 @@ func (w *writer) saveChunk(st *sourceState, lane gatepost.Lane) error {
 	return err
 }
 
+const updateChunk = "UPDATE _chunks SET first = ?, last = ?, requests = ?, data = ? WHERE id = ?"
+
 // putChunk writes a packed chunk, in the place of its shorter predecessor if row is not 0, and returns its
 // row.
 func (w *writer) putChunk(st *sourceState, lane gatepost.Lane, row int64, first, last gatepost.Time, requests int, data []byte) (int64, error) {
 	st.span = max(st.span, span(first, last))
 	if row != 0 {
-		_, err := w.exec("UPDATE _chunks SET first = ?, last = ?, requests = ?, data = ? WHERE id = ?",
-			int64(first), int64(last), requests, data, row)
+		_, err := w.exec(updateChunk, int64(first), int64(last), requests, data, row)
 		return row, err
 	}
 	return w.insert("INSERT INTO _chunks (source, lane, first, last, requests, data) VALUES (?, ?, ?, ?, ?, ?)",

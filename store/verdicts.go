@@ -8,11 +8,14 @@ import (
 	"gatepost"
 )
 
+// verdictTables hold verdicts. What refers to another table comes before it.
+var verdictTables = [...]string{"_evidence", "_failures", "_incidents"}
+
 // SaveVerdicts replaces all failures, incidents, outages and their evidence. An outage is an
 // incident without an entry in the ledger.
 func (s *Store) SaveVerdicts(ctx context.Context, failures []gatepost.Failure, incidents, outages []gatepost.Incident) error {
 	return s.replace(ctx, "save verdicts", func(w *writer) error {
-		for _, table := range []string{"_evidence", "_failures", "_incidents"} {
+		for _, table := range verdictTables {
 			if _, err := w.exec("DELETE FROM " + table); err != nil {
 				return err
 			}
@@ -220,11 +223,13 @@ func (s *Store) SaveSetup(ctx context.Context, setup gatepost.Setup) error {
 	})
 }
 
+const selectSettings = "SELECT program, name, value, scope, file, line FROM _settings ORDER BY ordinal"
+
 // Setup returns the settings in the order in which they were saved.
 func (s *Store) Setup(ctx context.Context) (gatepost.Setup, error) {
 	setup, err := collect(ctx, s.read, func(row scanner) (x gatepost.Setting, err error) {
 		err = row.Scan(&x.Program, &x.Name, &x.Value, &x.Scope, &x.File, &x.Line)
 		return x, err
-	}, "SELECT program, name, value, scope, file, line FROM _settings ORDER BY ordinal")
+	}, selectSettings)
 	return setup, s.fail("read setup", err)
 }

@@ -148,9 +148,13 @@ CREATE TABLE _failures (
 	state      TEXT    NOT NULL,
 	incident   TEXT    NOT NULL,
 	rivals     TEXT    NOT NULL, -- JSON
-	missing    TEXT    NOT NULL  -- JSON
+	missing    TEXT    NOT NULL, -- JSON
+	-- The time as the view shows it: what people ask for is what an index must hold.
+	at         TEXT    AS (strftime('%Y-%m-%dT%H:%M:%fZ', nullif(time, -9223372036854775808) / 1000000 / 1000.0, 'unixepoch'))
 );
 CREATE INDEX _failures_by_id ON _failures (id);
+CREATE INDEX _failures_by_time ON _failures (at);
+CREATE INDEX _failures_by_incident ON _failures (incident);
 
 CREATE TABLE _incidents (
 	ordinal    INTEGER PRIMARY KEY,
@@ -172,6 +176,7 @@ CREATE TABLE _incidents (
 	fix        TEXT    NOT NULL,
 	film       TEXT    NOT NULL  -- who held the workers; null where they have no part in it
 );
+CREATE INDEX _incidents_by_id ON _incidents (id);
 
 CREATE TABLE _evidence (
 	failure  INTEGER REFERENCES _failures (ordinal),  -- one of the two
@@ -230,8 +235,7 @@ CREATE VIEW settings AS
 SELECT program, name, value, scope, file, line FROM _settings;
 
 CREATE VIEW failures AS
-SELECT f.id,
-	strftime('%Y-%m-%dT%H:%M:%fZ', nullif(f.time, -9223372036854775808) / 1000000 / 1000.0, 'unixepoch') AS time,
+SELECT f.id, f.at AS time,
 	strftime('%Y-%m-%dT%H:%M:%fZ', nullif(f.start, -9223372036854775808) / 1000000 / 1000.0, 'unixepoch') AS start,
 	f.status, f.method, f.path, f.client, f.upstream, f.phase, nullif(f.duration, -1) / 1e9 AS duration,
 	f.cause, f.instance, f.via, f.confidence, f.state, f.incident, f.rivals, f.missing,
