@@ -127,7 +127,8 @@ func TestAppendError(t *testing.T) {
 // Several goroutines read logs into a store, others look at it meanwhile, and several processes
 // may open it at the same moment.
 func TestConcurrent(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "gatepost.db")
+	dir := t.TempDir()
+	var path string
 	var wg sync.WaitGroup
 	run := func(f func() error) {
 		wg.Go(func() {
@@ -136,16 +137,19 @@ func TestConcurrent(t *testing.T) {
 			}
 		})
 	}
-	for range 4 {
-		run(func() error {
-			s, err := store.Open(t.Context(), path)
-			if err != nil {
-				return err
-			}
-			return s.Close()
-		})
+	for i := range 20 { // what goes wrong here goes wrong rarely
+		path = filepath.Join(dir, fmt.Sprint(i, ".db"))
+		for range 4 {
+			run(func() error {
+				s, err := store.Open(t.Context(), path)
+				if err != nil {
+					return err
+				}
+				return s.Close()
+			})
+		}
+		wg.Wait()
 	}
-	wg.Wait()
 	s := open(t, path)
 	const lines = 20_000
 	for i := range 4 {

@@ -15,7 +15,7 @@ import (
 // plan.
 func Statements() [][2]string {
 	all := [][2]string{
-		{"is a file an empty database", "SELECT count(*) FROM sqlite_schema"},
+		{"what a file is", selectIdentity},
 		{"all sources", selectSources},
 		{"the source with a head", findSource},
 		{"what the writer must know of a source", selectState},

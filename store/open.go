@@ -60,10 +60,11 @@ func prepareFile(ctx context.Context, file string, durable bool) error {
 		return err
 	}
 	// Chunks are blobs of tens of kilobytes: in pages of the default size each would be a chain of twenty.
-	for _, pragma := range []string{"PRAGMA page_size = 16384", journal(durable)} {
-		if _, err := conn.ExecContext(ctx, pragma); err != nil {
-			return err
-		}
+	if _, err := conn.ExecContext(ctx, "PRAGMA page_size = 16384"); err != nil {
+		return err
+	}
+	if err := setJournal(ctx, conn, journal(durable)); err != nil {
+		return err
 	}
 	for n := version + 1; n <= len(names); n++ {
 		if err := migrate(ctx, conn, n, names[n-1]); err != nil {
@@ -81,6 +82,21 @@ func journal(durable bool) string {
 		return "PRAGMA journal_mode = WAL"
 	}
 	return "PRAGMA journal_mode = MEMORY"
+}
+
+// setJournal is patient: SQLite does not wait by itself when several processes open a new store at once
+// and all set its journal. A transaction does wait, for whoever holds the lock.
+func setJournal(ctx context.Context, conn *sql.Conn, pragma string) error {
+	for tries := 0; ; tries++ {
+		_, err := conn.ExecContext(ctx, pragma)
+		var e *sqlite.Error
+		if tries == 20 || !errors.As(err, &e) || e.Code()&0xff != sqlite3.SQLITE_BUSY {
+			return err
+		}
+		if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE; ROLLBACK"); err != nil {
+			return err
+		}
+	}
 }
 
 // checkFile looks at the first bytes, because SQLite takes an empty file and any path for a
@@ -105,15 +121,15 @@ func checkFile(file string) error {
 	return nil
 }
 
+// selectIdentity is one statement, because another process may be making the schema.
+const selectIdentity = `SELECT count(*), (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version)
+	FROM sqlite_schema`
+
 // checkSchema returns the version of the schema, 0 for an empty database.
 func checkSchema(ctx context.Context, conn *sql.Conn, known int) (version int, err error) {
 	var id, objects int
-	for pragma, dst := range map[string]*int{
-		"PRAGMA application_id": &id, "PRAGMA user_version": &version, "SELECT count(*) FROM sqlite_schema": &objects,
-	} {
-		if err := conn.QueryRowContext(ctx, pragma).Scan(dst); err != nil {
-			return 0, err
-		}
+	if err := conn.QueryRowContext(ctx, selectIdentity).Scan(&objects, &id, &version); err != nil {
+		return 0, err
 	}
 	switch {
 	case id == 0 && version == 0 && objects == 0:

@@ -150,13 +150,13 @@ func planOf(rows [][]any) (steps []string) {
 var planStep = regexp.MustCompile(`^ *- (SCAN|SEARCH) (\S+)(.*)$`)
 
 // small are tables that do not grow with the lines of the logs, and their names in the views.
-var small = []string{"_sources", "_routes", "_statuses", "_settings", "_incidents", "_unparsed", "s", "i", "u", "sqlite_master", "json_each"}
+var small = []string{"_sources", "_routes", "_statuses", "_settings", "_incidents", "_unparsed", "s", "i", "u", "sqlite_schema", "json_each"}
 
 // walksThroughAll reports whether a step of a plan reads all rows of a table that grows. A scan of an
 // index does, and so does a search without one, which is how SQLite calls finding a least value.
 func walksThroughAll(step string) bool {
 	m := planStep.FindStringSubmatch(step)
-	if m == nil || slices.Contains(small, m[2]) {
+	if m == nil || slices.Contains(small, m[2]) || strings.HasPrefix(m[2], "pragma_") {
 		return false
 	}
 	if strings.Contains(m[3], "VIRTUAL TABLE") {
