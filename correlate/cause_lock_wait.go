@@ -57,6 +57,9 @@ func lockWork(s *scene, w *work) []Hypothesis {
 	if l, share := w.longestLock(); l.wait != nil {
 		return []Hypothesis{s.lockHypothesis(w, l, share)}
 	}
+	if l, ok := s.lockedStatement(w); ok {
+		return []Hypothesis{s.lockHypothesis(w, l, l.share(w))}
+	}
 	if w.conflicted() && serialization(w.retry) {
 		return []Hypothesis{{
 			Instance: "another transaction, until " + clockTime(w.retry.Time),
@@ -68,6 +71,22 @@ func lockWork(s *scene, w *work) []Hypothesis {
 		}}
 	}
 	return nil
+}
+
+// lockedStatement is the wait in the slow statement of an execution: PostgreSQL logs a statement that
+// waited for a lock on a table as a slow one.
+func (s *scene) lockedStatement(w *work) (lockSpan, bool) {
+	e, _ := s.statement(w)
+	if e == nil {
+		return lockSpan{}, false
+	}
+	began := e.Time.Add(-e.Duration)
+	for _, l := range s.locks {
+		if l.backend == e.PID && l.to.Known() && overlap(l.from, l.to, began, e.Time)*2 >= e.Duration {
+			return lockSpan{wait: l, from: l.from, to: l.to}, true
+		}
+	}
+	return lockSpan{}, false
 }
 
 // lockHypothesis argues that the wait for l explains the execution.

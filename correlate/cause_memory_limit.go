@@ -15,6 +15,7 @@ var _ = register(Cause{
 	Death: memoryDeath,
 	Down:  memoryDown,
 	Work:  memoryWork,
+	Case:  memoryCase,
 	Fix:   memoryFix,
 })
 
@@ -66,25 +67,43 @@ func memoryWork(s *scene, w *work) []Hypothesis {
 		})
 		break
 	}
+	return append(hs, s.uselessWorkers(w.server, w.start, w.end)...)
+}
+
+// memoryCase is the request whose connection was not even accepted, because workers leave before they serve.
+func memoryCase(s *scene, c *Case) []Hypothesis {
+	if !c.neverAccepted() || c.queue != nil || c.down != nil {
+		return nil
+	}
+	from, to := s.waitOf(c)
+	if !from.Known() {
+		from = c.Time.Add(-s.atLeast)
+	}
+	return s.uselessWorkers(c.server, from, to)
+}
+
+// uselessWorkers argues that workers left over their memory, one after the other and without having served
+// anything, all through a wait.
+func (s *scene) uselessWorkers(sv *server, from, to gatepost.Time) []Hypothesis {
 	var useless []*gatepost.Event
-	for _, e := range s.within(gatepost.OdooWorkerExit, w.start.Add(-10*time.Second), w.end) {
-		if e.Number == 0 && w.server != nil && w.server.sources[e.Ref.Source] {
+	for _, e := range s.within(gatepost.OdooWorkerExit, from.Add(-10*time.Second), to) {
+		if e.Number == 0 && sv != nil && sv.sources[e.Ref.Source] {
 			useless = append(useless, e)
 		}
 	}
-	soft := s.within(gatepost.OdooWorkerMemory, w.start.Add(-10*time.Second), w.end)
-	if len(useless) >= uselessLives && len(soft) >= uselessLives {
-		hs = append(hs, Hypothesis{
-			Instance: "every worker leaves at once: limit_memory_soft is below what an idle worker needs",
-			Key:      "soft",
-			Root:     gatepost.Step{Time: soft[0].Time, Says: "workers leave over limit_memory_soft without having served a request", Ref: soft[0].Ref},
-			Evidence: []gatepost.Evidence{
-				cite(gatepost.For, soft[0], strong, "process", fmt.Sprintf("%d workers left over their memory limit while the request waited", len(soft))),
-				cite(gatepost.For, useless[0], fair, "process", fmt.Sprintf("%d of them had served no request at all", len(useless))),
-			},
-		})
+	soft := s.within(gatepost.OdooWorkerMemory, from.Add(-10*time.Second), to)
+	if len(useless) < uselessLives || len(soft) < uselessLives {
+		return nil
 	}
-	return hs
+	return []Hypothesis{{
+		Instance: "every worker leaves at once: limit_memory_soft is below what an idle worker needs",
+		Key:      "soft",
+		Root:     gatepost.Step{Time: soft[0].Time, Says: "workers leave over limit_memory_soft without having served a request", Ref: soft[0].Ref},
+		Evidence: []gatepost.Evidence{
+			cite(gatepost.For, soft[0], strong, "process", fmt.Sprintf("%d workers left over their memory limit while the request waited", len(soft))),
+			cite(gatepost.For, useless[0], fair, "process", fmt.Sprintf("%d of them had served no request at all", len(useless))),
+		},
+	}}
 }
 
 func memoryFix(s *scene, g *group) []gatepost.Advice {

@@ -30,14 +30,22 @@ func excessBans(times float64) int {
 	return min(fair+leak, max(0, 1250+int(math.Round(1250*math.Log2(times/20)))))
 }
 
-// excess says how far an execution is out of the ordinary: its duration over the median of its
-// route, 0 when too few others are known to tell.
+// excess says how far an execution is out of the ordinary: its duration over the median of those of its
+// route that came to their end before nginx would have given up, 0 when there are too few of these to tell.
+// What failed is not counted: in an outage that is most of them.
 func (s *scene) excess(w *work) float64 {
-	k := s.routes[w.route]
-	if k == nil || k.total < 6 {
+	limit := s.usual.limit
+	if w.c != nil {
+		limit = s.patienceFor(w.c).limit
+	}
+	if limit <= 0 {
+		limit = w.duration() * 2 / 3
+	}
+	usual, n := s.routes[w.route].median(limit)
+	if n < 3 {
 		return 0
 	}
-	return float64(w.duration()) / float64(max(k.quantile(0.5), 50*time.Millisecond))
+	return float64(w.duration()) / float64(max(usual, 50*time.Millisecond))
 }
 
 func codeWork(s *scene, w *work) []Hypothesis {

@@ -87,6 +87,10 @@ func queryWork(s *scene, w *work) []Hypothesis {
 		h.Veto = fmt.Sprintf("the statement did not work, it waited %s for a lock", seconds(l.to.Sub(l.from)))
 		return []Hypothesis{h}
 	}
+	if l, ok := s.lockedStatement(w); ok {
+		h.Veto = fmt.Sprintf("the statement did not work, it waited %s for a lock", seconds(l.to.Sub(l.from)))
+		return []Hypothesis{h}
+	}
 	if w.sql != gatepost.Unknown {
 		h.Evidence = append(h.Evidence, s.ownLine(w, fair+weak, fmt.Sprintf("Odoo counts %s of SQL in %s, %d statements", seconds(w.sql), seconds(w.duration()), w.queries)))
 	}

@@ -31,7 +31,9 @@ func misconfiguredCase(s *scene, c *Case) []Hypothesis {
 		h.Evidence = append(h.Evidence, cite(gatepost.For, c.decisive, strong, "request", "nginx could not even try: "+short(c.decisive.Text)))
 	case gatepost.PhaseRefused:
 		p := port(c.decisive.Upstream)
-		if len(s.servers) == 0 || c.gevent || slices.ContainsFunc(s.servers, func(sv *server) bool { return sv.mayListenOn(p) }) {
+		if len(s.servers) == 0 || slices.ContainsFunc(s.servers, func(sv *server) bool {
+			return sv.mayListenOn(p) || c.gevent && len(sv.geventPorts) == 0
+		}) {
 			return nil
 		}
 		h.Evidence = append(h.Evidence, cite(gatepost.For, c.decisive, leak+unsure, "port", fmt.Sprintf("nothing of Odoo ever listened on port %s in this log", p)))

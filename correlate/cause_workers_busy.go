@@ -53,6 +53,7 @@ func (s *scene) blame(c *Case) []Hypothesis {
 		if share < 0.5 {
 			h.Evidence = append(h.Evidence, absence(gatepost.Against, -fair, fmt.Sprintf("such requests held the workers for only %.0f %% of the wait", 100*share)))
 		}
+		h.cap(best[name].score-leak, "it is no surer than why the workers were held")
 		hs = append(hs, h)
 	}
 	if total > 0 {

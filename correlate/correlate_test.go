@@ -56,7 +56,7 @@ func TestMatch(t *testing.T) {
 	sec := func(s float64) gatepost.Time { return at.Add(time.Duration(s * float64(time.Second))) }
 	early, served, first, second := &work{end: sec(2), start: sec(1), status: 200}, &work{end: sec(10.1), start: sec(10), status: 200},
 		&work{end: sec(25), start: sec(3), status: 200}, &work{end: sec(26), start: sec(25), status: 200}
-	c1, c2 := &Case{}, &Case{}
+	c1, c2 := &Case{Failure: new(gatepost.Failure)}, &Case{Failure: new(gatepost.Failure)}
 	c1.Status, c2.Status = 504, 504
 	match([]*contender{
 		{c: c2, from: sec(9), end: sec(15), slack: time.Second, status: 504},
@@ -107,19 +107,20 @@ func TestFolders(t *testing.T) {
 	f([]string{"/var/log/nginx/access.log", "/var/log/odoo/odoo.log"}, []string{"nginx", "odoo"})
 }
 
-// TestSketch: quantiles are right to within a half step of the scale.
+// TestSketch: medians are right to within a half step of the scale, of all and of the shorter ones.
 func TestSketch(t *testing.T) {
 	var k sketch
-	if k.quantile(0.5) != 0 {
-		t.Error("a quantile of nothing")
+	if d, n := k.median(time.Hour); d != 0 || n != 0 {
+		t.Error("a median of nothing")
 	}
 	for i := range 1000 {
 		k.add(time.Duration(i+1) * 10 * time.Millisecond) // 10 ms to 10 s
 	}
 	k.add(time.Duration(1 << 62))
-	for q, exact := range map[float64]time.Duration{0.1: time.Second, 0.5: 5 * time.Second, 0.95: 9500 * time.Millisecond} {
-		if got := k.quantile(q); float64(got) < float64(exact)/1.5 || float64(got) > float64(exact)*1.5 {
-			t.Errorf("quantile %v is %v, about %v expected", q, got, exact)
+	for limit, exact := range map[time.Duration]time.Duration{time.Hour: 5 * time.Second, 2 * time.Second: time.Second} {
+		got, n := k.median(limit)
+		if float64(got) < float64(exact)/1.6 || float64(got) > float64(exact)*1.6 || n == 0 {
+			t.Errorf("the median of %d below %v is %v, about %v expected", n, limit, got, exact)
 		}
 	}
 }

@@ -25,8 +25,20 @@ func (s *scene) buildDatabase() {
 	db := &database{}
 	s.database = db
 	var open *dbDown
-	for _, e := range s.events(gatepost.PgStop, gatepost.PgDown, gatepost.PgCrash, gatepost.PgStart, gatepost.PgReady, gatepost.PgRefused) {
+	postmasters := make(map[int]bool)
+	for _, e := range s.events(gatepost.PgStop, gatepost.PgDown, gatepost.PgCrash, gatepost.PgStart, gatepost.PgReady, gatepost.PgRefused, gatepost.KernelOOM) {
 		switch e.Kind {
+		case gatepost.KernelOOM:
+			// The death of the postmaster itself leaves no line of its own.
+			if !postmasters[e.PID] || !s.dated(e) {
+				continue
+			}
+			if open == nil {
+				open = &dbDown{from: e.Time, to: gatepost.NoTime, first: e}
+				db.downs = append(db.downs, open)
+			}
+			open.killed = e
+			continue
 		case gatepost.PgReady:
 			if open != nil {
 				open.to, open.ready = e.Time, e
@@ -38,6 +50,7 @@ func (s *scene) buildDatabase() {
 				continue
 			}
 		case gatepost.PgStart:
+			postmasters[e.PID] = postmasters[e.PID] || e.PID != 0 && e.Name == "start"
 			// A first start in the log without an end before it is only where the log begins.
 			if open == nil && e.Name != "recovery" && len(db.downs) == 0 {
 				continue

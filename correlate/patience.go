@@ -124,7 +124,7 @@ func seconds(d time.Duration) string {
 }
 
 // sketch is a coarse picture of many durations: counts by half powers of two from 1 ms on. It
-// answers quantiles to within a factor of 1.4, in 48 counters.
+// answers medians to within a factor of 1.4, in 48 counters.
 type sketch struct {
 	count [48]uint32
 	total uint32
@@ -143,21 +143,30 @@ func (k *sketch) add(d time.Duration) {
 	k.total++
 }
 
-// quantile returns about the duration that a share q of all stay under, 0 without any.
-func (k *sketch) quantile(q float64) time.Duration {
-	if k == nil || k.total == 0 {
-		return 0
+// bound is the longest duration that is counted at i.
+func (k *sketch) bound(i int) time.Duration {
+	d := time.Millisecond << (i / 2)
+	if i%2 == 1 {
+		d += d / 2
 	}
-	need := uint32(q * float64(k.total))
+	return d
+}
+
+// median returns about the median of those that are shorter than limit, and how many these are.
+func (k *sketch) median(limit time.Duration) (time.Duration, int) {
+	if k == nil {
+		return 0, 0
+	}
+	last, all := 0, uint32(0)
+	for last < len(k.count) && k.bound(last) <= limit {
+		all += k.count[last]
+		last++
+	}
 	sum := uint32(0)
-	for i, n := range k.count {
-		if sum += n; sum > need {
-			d := time.Millisecond << (i / 2)
-			if i%2 == 1 {
-				d += d / 2
-			}
-			return d
+	for i := range last {
+		if sum += k.count[i]; 2*sum > all {
+			return k.bound(i), int(all)
 		}
 	}
-	return time.Millisecond << (len(k.count) / 2)
+	return 0, 0
 }

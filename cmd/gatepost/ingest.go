@@ -164,7 +164,8 @@ func (r *fileReading) begin(ctx context.Context) error {
 	}
 	if err := r.prepare(ctx); err != nil || r.parser == nil {
 		close(r.done)
-		return errors.Join(err, r.stream.Close())
+		r.stream.Close()
+		return err
 	}
 	r.head = *r.src
 	go func() {
@@ -218,9 +219,7 @@ func (r *fileReading) finish() error {
 	in := r.ingest
 	in.notes, in.troubles = append(in.notes, r.notes...), append(in.troubles, r.troubles...)
 	if r.parser != nil {
-		if err := r.stream.Close(); r.err == nil && err != nil {
-			r.err = err
-		}
+		r.stream.Close() // what was wrong with it, reading has told
 	}
 	if r.err != nil {
 		return r.err
