@@ -26,6 +26,7 @@ func (s *scene) blame(c *Case) []Hypothesis {
 	shares := make(map[string]time.Duration)
 	best := make(map[string]Hypothesis)
 	most := make(map[string]time.Duration)
+	surest := make(map[string]int)
 	var total, ordinary time.Duration
 	for _, h := range q.holders {
 		total += h.overlap
@@ -35,6 +36,7 @@ func (s *scene) blame(c *Case) []Hypothesis {
 			continue
 		}
 		shares[why.Cause] += h.overlap
+		surest[why.Cause] = max(surest[why.Cause], why.score)
 		if h.overlap > most[why.Cause] {
 			most[why.Cause], best[why.Cause] = h.overlap, why
 		}
@@ -53,7 +55,7 @@ func (s *scene) blame(c *Case) []Hypothesis {
 		if share < 0.5 {
 			h.Evidence = append(h.Evidence, absence(gatepost.Against, -fair, fmt.Sprintf("such requests held the workers for only %.0f %% of the wait", 100*share)))
 		}
-		h.cap(best[name].score-leak, "it is no surer than why the workers were held")
+		h.cap(surest[name]-leak, "it is no surer than why the workers were held")
 		hs = append(hs, h)
 	}
 	if total > 0 {
@@ -136,8 +138,8 @@ func (s *scene) ordinaryQueue(c *Case, q *queue, ordinary time.Duration, share f
 
 // busyBacklog is the listen queue overflowing: then connections are not even accepted.
 func busyBacklog(s *scene, c *Case) []Hypothesis {
-	if !c.neverAccepted() || c.down != nil {
-		return nil
+	if !c.neverAccepted() || c.down != nil || c.queue != nil && c.queue.believable() {
+		return nil // who held the workers is known then, see blame
 	}
 	h := Hypothesis{
 		Instance: "the listen queue of Odoo's port was full",
