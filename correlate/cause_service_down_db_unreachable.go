@@ -71,6 +71,10 @@ func dbDownDown(s *scene, d *downtime) []Hypothesis {
 		h.cap(unsure, "why PostgreSQL was away, or that its connections were used up, stands only in its own log")
 		h.Missing = append(h.Missing, "PostgreSQL's log: it tells a stop from a full disk, a kill, and a limit that was reached")
 	}
+	if down := s.database.during(d); down != nil && down.first.Kind != gatepost.PgStop && down.first.Kind != gatepost.PgDown && !s.kernelSeen(down.from) {
+		h.cap(unsure, "PostgreSQL ended without an order, and without the kernel's log a kill for memory looks the same")
+		h.Missing = append(h.Missing, "the kernel's log of that time: dmesg -T or journalctl -k")
+	}
 	return []Hypothesis{h}
 }
 

@@ -132,8 +132,22 @@ func (s *scene) ordinaryQueue(c *Case, q *queue, ordinary time.Duration, share f
 		longest := slices.MaxFunc(q.holders, func(a, b holder) int { return int(a.overlap - b.overlap) })
 		h.Evidence = append(h.Evidence, gatepost.Evidence{Role: gatepost.For, Kind: gatepost.OdooRequest, Ref: longest.work.ref, Time: longest.work.end, Join: "queue", Weight: weak,
 			Says: fmt.Sprintf("%d requests held the workers meanwhile; this one, the longest, took %s", len(q.holders), seconds(longest.work.duration()))})
+		if !s.covers("postgresql", q.to) && 2*q.inSQL() >= ordinary {
+			h.cap(unsure, "most of that was SQL, and without PostgreSQL's log a lock or a slow statement looks the same")
+			h.Missing = append(h.Missing, "PostgreSQL's log with log_lock_waits = on and log_min_duration_statement = 1000")
+		}
 	}
 	return h
+}
+
+// inSQL is how much of the wait the workers were held by executions that were mostly SQL.
+func (q *queue) inSQL() (sum time.Duration) {
+	for _, h := range q.holders {
+		if h.work.sqlShare() >= sqlShare {
+			sum += h.overlap
+		}
+	}
+	return sum
 }
 
 // busyBacklog is the listen queue overflowing: then connections are not even accepted.
