@@ -1,6 +1,10 @@
 package gatepost
 
-import "time"
+import (
+	"iter"
+	"slices"
+	"time"
+)
 
 // Model is everything a report draws. Reports compute nothing but layout from it.
 type Model struct {
@@ -15,13 +19,39 @@ type Model struct {
 	Paths     []string      // what was read, as the user named it; empty when it cannot be read again
 	Requests  int64         // access lines in all, within Since and Until
 	Statuses  map[int]int64 // of all access lines
-	Failures  []Failure     // by time, then by source and line
-	Incidents []Incident    // by time
+	Failures  Ledger        // nil: there is none
+	Incidents []Incident    // of one machine after the other, by the time of their first failure
 	Outages   []Incident    // trouble without an entry in the ledger: 404, 302 or 500 waves
 	Causes    []CauseDoc    // of all causes, in the order of the registry
 	Watched   []int         // the statuses that count as failures
 	Gaps      []Gap
 	Notes     []string // what the reader should know: files not understood, clocks guessed
+}
+
+// Ledger gives the failures, by time, then by source and line, as often as it is asked to. There may be a
+// million, so it does not hold them. What it yields is the caller's.
+type Ledger interface {
+	// Entries yields the failures without the arguments for their verdicts: evidence, rivals, what is missing.
+	Entries() iter.Seq2[Failure, error]
+	// Failures yields them whole.
+	Failures() iter.Seq2[Failure, error]
+}
+
+// FailureList is a Ledger of failures that are at hand.
+type FailureList []Failure
+
+// Entries implements Ledger.
+func (l FailureList) Entries() iter.Seq2[Failure, error] { return l.Failures() }
+
+// Failures implements Ledger.
+func (l FailureList) Failures() iter.Seq2[Failure, error] {
+	return func(yield func(Failure, error) bool) {
+		for i := range l {
+			if !yield(l[i], nil) {
+				return
+			}
+		}
+	}
 }
 
 // Gap is a time in which a source is silent although it should not be, or a part of it that
@@ -46,8 +76,13 @@ type Query struct {
 	From, To Time // inclusive, on the common clock; zero for both means all, undated events too
 	Kinds    []Kind
 	Lanes    []Lane
-	Source   int
+	Sources  []int
 	// Sparse leaves out events whose Key has any of these bits: 3 keeps a quarter of the requests, the
 	// same ones in every log, and all that is about no request.
 	Sparse uint64
+}
+
+// Wants reports whether the query is about a source.
+func (q *Query) Wants(source int) bool {
+	return len(q.Sources) == 0 || slices.Contains(q.Sources, source)
 }

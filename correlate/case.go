@@ -3,7 +3,6 @@ package correlate
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"sort"
 	"strconv"
@@ -34,44 +33,36 @@ type Case struct {
 	hypotheses []Hypothesis
 }
 
-// buildCases makes a case of every access line with a watched status, and joins it with its
+// joinCases makes a case of every access line with a watched status, and joins it with its
 // error lines.
-func (s *scene) buildCases() {
-	watched := make(map[int]bool)
-	for _, st := range s.opt.Watched {
-		watched[st] = true
-	}
-	var failing []*gatepost.Event
-	for _, e := range s.byKind[gatepost.NginxRequest] {
-		if watched[e.Status] && (!s.opt.Since.Known() || e.Time >= s.opt.Since) && (!s.opt.Until.Known() || e.Time <= s.opt.Until) {
-			failing = append(failing, e)
-		}
-	}
-	s.failures, s.cases = make([]gatepost.Failure, len(failing)), make([]*Case, 0, len(failing))
-	twins := make(map[uint64]int)
-	for i, e := range failing {
+func (s *scene) joinCases() {
+	twins := make(map[uint64]int) // equal lines are of one instant, which no stretch parts
+	for _, e := range s.near[gatepost.NginxRequest] {
 		twins[e.Hash]++
-		c := &Case{Failure: &s.failures[i], event: e, key: e.Key, until: e.Time.Add(s.resolution(e.Ref.Source))}
-		*c.Failure = gatepost.Failure{
+		c := &Case{event: e, key: e.Key, until: e.Time.Add(s.resolution(e.Ref.Source)), Failure: &gatepost.Failure{
 			ID:  failureID(e.Hash, twins[e.Hash]),
 			Ref: e.Ref, Time: e.Time, Start: gatepost.NoTime, Duration: e.Duration,
 			Status: e.Status, Method: e.Method, Path: e.Path, Client: e.Client, Upstream: e.Upstream,
-		}
+		}}
 		if e.Duration != gatepost.Unknown && e.Duration <= longest {
 			c.Start = e.Time.Add(-e.Duration)
 		}
 		s.cases = append(s.cases, c)
 	}
 	s.joinErrors()
-	s.findPorts()
-	connects := s.connectsLogged()
 	for _, c := range s.cases {
-		c.Phase, c.decisive = phaseOf(c, connects[c.Ref.Source])
+		c.Phase, c.decisive = phaseOf(c, s.connects[c.Ref.Source])
 		if c.Upstream == "" && c.decisive != nil {
 			c.Upstream = c.decisive.Upstream
 		}
+	}
+}
+
+// findServersOfCases says whom the cases were meant for, once all that servers say of their ports was read.
+func (s *scene) findServersOfCases() {
+	for _, c := range s.cases {
 		c.gevent = s.isGevent(c)
-		c.servers = s.serversOf(c)
+		c.servers = s.serversOf(c.Upstream)
 		c.meantFor(c.servers...)
 	}
 }
@@ -106,7 +97,7 @@ func (s *scene) joinErrors() {
 		open[k] = append(open[k], c)
 		ofClient[c.Client] = append(ofClient[c.Client], c)
 	}
-	for _, e := range s.byKind[gatepost.NginxError] {
+	for _, e := range s.near[gatepost.NginxError] {
 		candidates := open[who{e.Key, e.Client}]
 		if e.Key == 0 {
 			candidates = ofClient[e.Client] // nginx cut the line at 2048 bytes, in the path
@@ -209,19 +200,6 @@ func phaseOfAttempt(a gatepost.Attempt, connects bool) gatepost.Phase {
 	return gatepost.PhaseUnknown
 }
 
-// connectsLogged are the sources whose lines have $upstream_connect_time.
-func (s *scene) connectsLogged() map[int]bool {
-	logged := make(map[int]bool)
-	for _, e := range s.byKind[gatepost.NginxRequest] {
-		for _, a := range e.Attempts {
-			if a.Connect != gatepost.Unknown {
-				logged[e.Ref.Source] = true
-			}
-		}
-	}
-	return logged
-}
-
 // gateway reports whether the status says that nginx got nothing good from its upstream.
 func (c *Case) gateway() bool { return c.Status == 502 || c.Status == 504 }
 
@@ -275,10 +253,10 @@ func port(addr string) string {
 
 // isGevent reports whether a request was for Odoo's event process: by the port it listens on
 // where that is known, else by the path.
-func (s *scene) isGevent(c *Case) bool {
+func (w *world) isGevent(c *Case) bool {
 	p := port(c.Upstream)
 	if p != "" {
-		for _, sv := range s.servers {
+		for _, sv := range w.servers {
 			if sv.httpPorts[p] {
 				return false
 			}
@@ -287,40 +265,35 @@ func (s *scene) isGevent(c *Case) bool {
 			}
 		}
 	}
+	return c.eventPath()
+}
+
+// eventPath reports whether what a request asked for is the event process's to answer.
+func (c *Case) eventPath() bool {
 	return strings.HasPrefix(c.Path, "/websocket") || strings.HasPrefix(c.Path, "/longpolling/")
 }
 
-// serversOf are the Odoo servers that a request can have been meant for: those that listen on the
-// upstream's port, or all. Which of several it was is told later by what joins it.
-func (s *scene) serversOf(c *Case) []*server {
+// serversOf are the Odoo servers that a request to an upstream can have been meant for: those that listen on its
+// port, or all. Which of several it was is told later by what joins it.
+func (w *world) serversOf(upstream string) []*server {
 	var fit []*server
-	for _, sv := range s.servers {
-		for _, addr := range strings.FieldsFunc(c.Upstream, func(r rune) bool { return r == ',' || r == ' ' }) {
+	for _, sv := range w.servers {
+		for _, addr := range strings.FieldsFunc(upstream, func(r rune) bool { return r == ',' || r == ' ' }) {
 			if p := port(addr); p != "" && (sv.httpPorts[p] || sv.geventPorts[p]) {
 				fit = append(fit, sv)
 				break
 			}
 		}
 	}
-	if len(fit) == 0 && !s.foreign(port(c.Upstream)) {
-		return s.servers
+	if len(fit) == 0 && !w.foreign(port(upstream)) {
+		return w.servers
 	}
 	return fit
 }
 
 // foreign reports whether a port is another program's: none of the servers listens on it, and nginx
 // does reach them on ports of theirs, so no mapping of ports stands in between.
-func (s *scene) foreign(p string) bool { return p != "" && s.portsTold }
-
-// findPorts notes whether nginx names ports on which Odoo's logs say that it listens.
-func (s *scene) findPorts() {
-	told := make(map[string]bool)
-	for _, sv := range s.servers {
-		maps.Copy(told, sv.httpPorts)
-	}
-	names := func(e *gatepost.Event) bool { return told[port(e.Upstream)] }
-	s.portsTold = slices.ContainsFunc(s.byKind[gatepost.NginxRequest], names) || slices.ContainsFunc(s.byKind[gatepost.NginxError], names)
-}
+func (w *world) foreign(p string) bool { return p != "" && w.portsTold }
 
 // meantFor settles on the first of the servers, if there are any.
 func (c *Case) meantFor(servers ...*server) {

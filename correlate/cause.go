@@ -26,7 +26,7 @@ type Cause struct {
 	Case func(s *scene, c *Case) []Hypothesis
 
 	// Fix says what to change, with the figures of this installation.
-	Fix func(s *scene, g *group) []gatepost.Advice
+	Fix func(w *world, g *group) []gatepost.Advice
 }
 
 // Hypothesis is a cause with the instance that would have done it, and the argument.

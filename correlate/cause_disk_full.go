@@ -74,9 +74,9 @@ func contains(s string, words ...string) bool {
 	return false
 }
 
-func diskFix(s *scene, g *group) []gatepost.Advice {
+func diskFix(w *world, g *group) []gatepost.Advice {
 	where := "df -h; du -xh --max-depth=2 on the full one"
-	for _, e := range s.events(gatepost.PgDiskFull, gatepost.OdooDiskFull) {
+	for _, e := range w.events(gatepost.PgDiskFull, gatepost.OdooDiskFull) {
 		if e.Name != "" {
 			where = fmt.Sprintf("the file that could not grow was %s", e.Name)
 			break

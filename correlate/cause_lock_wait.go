@@ -3,7 +3,6 @@ package correlate
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"gatepost"
 )
@@ -124,28 +123,14 @@ func (s *scene) lockHypothesis(w *work, l lockSpan, share float64) Hypothesis {
 	return h
 }
 
-func lockFix(s *scene, g *group) []gatepost.Advice {
-	longest := time.Duration(0)
-	object := ""
-	var byRequest bool
-	for _, h := range g.winners {
-		if h.hold == nil {
-			continue
-		}
-		byRequest = byRequest || h.hold.work != nil
-		for _, w := range h.hold.waits {
-			object = w.object
-			if w.to.Known() {
-				longest = max(longest, w.to.Sub(w.from))
-			}
-		}
-	}
+func lockFix(w *world, g *group) []gatepost.Advice {
+	object, longest := g.lock.object, g.lock.longest
 	why := "requests waited for it"
 	if longest > 0 {
 		why = fmt.Sprintf("requests waited up to %s for it", seconds(longest))
 	}
 	a := []gatepost.Advice{}
-	if byRequest {
+	if g.lock.byRequest {
 		a = append(a, gatepost.Advice{Do: "shorten the request that holds the lock on " + orSome(object, "the table"), Why: why, Price: "work on the module: change rows late, commit early"})
 	} else {
 		a = append(a, gatepost.Advice{Do: "find the session that holds locks on " + orSome(object, "the table") + " and stays idle: SELECT pid, usename, application_name, xact_start, query FROM pg_stat_activity WHERE state = 'idle in transaction'", Why: why})

@@ -136,14 +136,11 @@ func (s *scene) innocentCron(w *work) []Hypothesis {
 	return nil
 }
 
-func cronFix(s *scene, g *group) []gatepost.Advice {
-	name, took, object := "the scheduled action", time.Duration(0), ""
+func cronFix(w *world, g *group) []gatepost.Advice {
+	name, took, object := "the scheduled action", time.Duration(0), g.lock.object
 	for _, h := range g.winners {
 		if h.cron != nil {
 			name, took = "«"+h.cron.name+"»", max(took, h.cron.lastOf().Sub(h.cron.from))
-		}
-		if h.hold != nil && len(h.hold.waits) > 0 {
-			object = h.hold.waits[0].object
 		}
 	}
 	why := fmt.Sprintf("it ran for %s", people(took))

@@ -106,12 +106,12 @@ func (s *scene) uselessWorkers(sv *server, from, to gatepost.Time) []Hypothesis 
 	}}
 }
 
-func memoryFix(s *scene, g *group) []gatepost.Advice {
+func memoryFix(w *world, g *group) []gatepost.Advice {
 	line := "limit_memory_soft = 2147483648\nlimit_memory_hard = 2684354560"
 	why := "the limits are below what the work needs"
-	if soft, ok := s.opt.Setup.Number("odoo", "limit_memory_soft"); ok {
+	if soft, ok := w.opt.Setup.Number("odoo", "limit_memory_soft"); ok {
 		why = fmt.Sprintf("limit_memory_soft is %d MiB", soft>>20)
-		if hard, ok := s.opt.Setup.Number("odoo", "limit_memory_hard"); ok {
+		if hard, ok := w.opt.Setup.Number("odoo", "limit_memory_hard"); ok {
 			why += fmt.Sprintf(", limit_memory_hard %d MiB", hard>>20)
 			line = fmt.Sprintf("limit_memory_soft = %d\nlimit_memory_hard = %d", soft*3/2, hard*3/2)
 		}

@@ -219,9 +219,9 @@ func addressSpace(e *gatepost.Event) int64 {
 // has half a gigabyte of address space.
 const leastLimit = 1 << 30
 
-func oomFix(s *scene, g *group) []gatepost.Advice {
-	hard, okHard := s.opt.Setup.Number("odoo", "limit_memory_hard")
-	workers, okWorkers := s.opt.Setup.Number("odoo", "workers")
+func oomFix(w *world, g *group) []gatepost.Advice {
+	hard, okHard := w.opt.Setup.Number("odoo", "limit_memory_hard")
+	workers, okWorkers := w.opt.Setup.Number("odoo", "workers")
 	var used, space int64
 	for _, h := range g.winners {
 		if h.death != nil && h.death.event != nil {

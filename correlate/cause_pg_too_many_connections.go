@@ -93,11 +93,11 @@ func tooManyCase(s *scene, c *Case) []Hypothesis {
 	}}
 }
 
-func tooManyFix(s *scene, g *group) []gatepost.Advice {
-	limit, okLimit := s.opt.Setup.Number("postgresql", "max_connections")
-	workers, okW := s.opt.Setup.Number("odoo", "workers")
-	conn, okC := s.opt.Setup.Number("odoo", "db_maxconn")
-	crons, okCron := s.opt.Setup.Number("odoo", "max_cron_threads")
+func tooManyFix(w *world, g *group) []gatepost.Advice {
+	limit, okLimit := w.opt.Setup.Number("postgresql", "max_connections")
+	workers, okW := w.opt.Setup.Number("odoo", "workers")
+	conn, okC := w.opt.Setup.Number("odoo", "db_maxconn")
+	crons, okCron := w.opt.Setup.Number("odoo", "max_cron_threads")
 	if !okCron {
 		crons = 2
 	}

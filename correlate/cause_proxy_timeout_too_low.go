@@ -87,16 +87,8 @@ func (s *scene) longerThanPatience(w *work) bool {
 	return s.usual.limit > 0 && w.duration() >= s.usual.limit
 }
 
-func patienceFix(s *scene, g *group) []gatepost.Advice {
-	var slowest time.Duration
-	finished := 0
-	for _, c := range g.cases {
-		if c.work != nil && c.work.finished && c.work.duration() > 0 {
-			slowest = max(slowest, c.work.duration())
-			finished++
-		}
-	}
-	limit := s.patienceFor(g.cases[0])
+func patienceFix(w *world, g *group) []gatepost.Advice {
+	slowest, limit := g.slowest, g.patience
 	to := (slowest * 5 / 4).Truncate(10*time.Second) + 10*time.Second
 	if slowest < 10*time.Second {
 		to = (slowest * 5 / 4).Truncate(time.Second) + time.Second
@@ -104,15 +96,9 @@ func patienceFix(s *scene, g *group) []gatepost.Advice {
 	if slowest == 0 {
 		to = 720 * time.Second
 	}
-	saved := 0
-	for _, c := range g.cases {
-		if c.work != nil && c.work.finished && c.work.duration() > 0 && c.work.duration() < to {
-			saved++
-		}
-	}
 	a := gatepost.Advice{
 		Do:    fmt.Sprintf("raise proxy_read_timeout to %s", seconds(to)),
-		Why:   fmt.Sprintf("%d of %d requests would have been answered", saved, len(g.cases)),
+		Why:   fmt.Sprintf("%d of %d requests would have been answered", g.finished, g.failures),
 		File:  "nginx.conf",
 		Line:  fmt.Sprintf("proxy_read_timeout %ds;", int(to/time.Second)),
 		Price: "a request that hangs holds its worker that much longer",
@@ -126,7 +112,7 @@ func patienceFix(s *scene, g *group) []gatepost.Advice {
 	if slowest > 0 {
 		a.Why += fmt.Sprintf("; the slowest took %s", seconds(slowest))
 	}
-	if real, ok := s.opt.Setup.Duration("odoo", "limit_time_real", ""); ok && real > 0 && real < to {
+	if real, ok := w.opt.Setup.Duration("odoo", "limit_time_real", ""); ok && real > 0 && real < to {
 		a.Price += fmt.Sprintf("; limit_time_real is %s and would end it first", seconds(real))
 	}
 	return []gatepost.Advice{a, {Do: "better: make the report or export a background job that sends a link", Why: "users do not wait, and workers stay free", Price: "work on the module"}}

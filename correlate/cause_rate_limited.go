@@ -26,6 +26,6 @@ func limitedCase(s *scene, c *Case) []Hypothesis {
 // limitsText reports whether a line of nginx is about limit_req or limit_conn.
 func limitsText(text string) bool { return contains(text, "limiting requests", "limiting connections") }
 
-func limitedFix(s *scene, g *group) []gatepost.Advice {
+func limitedFix(w *world, g *group) []gatepost.Advice {
 	return []gatepost.Advice{{Do: "raise burst in limit_req for paths that people use, or keep the limit for the login alone", Why: "the limit hit requests of people", File: "nginx.conf", Line: "limit_req zone=one burst=50 nodelay;", Price: "less protection against guessing of passwords"}}
 }

@@ -74,13 +74,13 @@ func crashDown(s *scene, d *downtime) []Hypothesis {
 	return []Hypothesis{h}
 }
 
-func crashFix(s *scene, g *group) []gatepost.Advice {
+func crashFix(w *world, g *group) []gatepost.Advice {
 	a := []gatepost.Advice{{
 		Do: "let systemd start Odoo again by itself", Why: fmt.Sprintf("it stayed down for %s", people(g.length())),
 		File: "/etc/systemd/system/odoo.service.d/restart.conf", Line: "[Service]\nRestart=always\nRestartSec=2",
 		Price: "a crash that repeats is then only seen in the journal",
 	}}
-	return append(a, gatepost.Advice{Do: "find what ended it: journalctl -u odoo, coredumpctl, dmesg around " + clockTime(g.from()), Why: "Odoo's own log says nothing about its end"})
+	return append(a, gatepost.Advice{Do: "find what ended it: journalctl -u odoo, coredumpctl, dmesg around " + clockTime(g.from), Why: "Odoo's own log says nothing about its end"})
 }
 
 // people formats a duration for people: "26 min 4 s".

@@ -107,7 +107,7 @@ func (s *scene) lostDatabase(d *downtime) *gatepost.Event {
 	return all[0]
 }
 
-func dbDownFix(s *scene, g *group) []gatepost.Advice {
+func dbDownFix(w *world, g *group) []gatepost.Advice {
 	return []gatepost.Advice{
 		{Do: "find out why PostgreSQL was down, and start it", Why: fmt.Sprintf("Odoo could not serve for %s without it", people(g.length()))},
 		{Do: "start Odoo after PostgreSQL, and let it try again", Why: "the packaged unit knows nothing of PostgreSQL and does not restart",

@@ -92,7 +92,7 @@ func (s *scene) standardError(d *downtime) bool {
 	return len(s.tracebacks(d)) > 0 || s.covers("syslog", d.from)
 }
 
-func restartFix(s *scene, g *group) []gatepost.Advice {
+func restartFix(w *world, g *group) []gatepost.Advice {
 	a := []gatepost.Advice{{
 		Do: "restart outside business hours", Why: fmt.Sprintf("users saw errors for %s", people(g.length())), Price: "the deploy waits",
 	}}

@@ -181,7 +181,7 @@ func (s *scene) failedToStart(d *downtime) *gatepost.Event {
 func (s *scene) silentDowntimes(sv *server) []*downtime {
 	var all []*downtime
 	for _, d := range sv.downtimes {
-		if len(d.cases) > 0 && d.mayHideStarts() {
+		if d.firstUntil.Known() && d.mayHideStarts() {
 			all = append(all, d)
 		}
 	}
@@ -218,7 +218,7 @@ func short(s string) string {
 	return s
 }
 
-func startupFix(s *scene, g *group) []gatepost.Advice {
+func startupFix(w *world, g *group) []gatepost.Advice {
 	var a []gatepost.Advice
 	for _, h := range g.winners {
 		for _, e := range h.Evidence {
@@ -229,7 +229,7 @@ func startupFix(s *scene, g *group) []gatepost.Advice {
 		}
 	}
 	if len(a) == 0 {
-		a = append(a, gatepost.Advice{Do: "read journalctl -u odoo around " + clockTime(g.from()), Why: "what stops Odoo before it can log stands only there: a missing Python package, a wrong option, the port in use"})
+		a = append(a, gatepost.Advice{Do: "read journalctl -u odoo around " + clockTime(g.from), Why: "what stops Odoo before it can log stands only there: a missing Python package, a wrong option, the port in use"})
 	}
 	return append(a,
 		gatepost.Advice{Do: "try the start before the deploy replaces the running service", Why: "a broken environment then costs nothing", Line: "odoo --stop-after-init -c /etc/odoo/odoo.conf", Price: "a minute in every deploy"})

@@ -131,8 +131,8 @@ func (s *scene) pathOf(w *work) string {
 	return short(w.c.Method + " " + w.c.Path)
 }
 
-func codeFix(s *scene, g *group) []gatepost.Advice {
-	a := []gatepost.Advice{{Do: "find what " + orSome(g.commonPath(), "the route") + " does in that time: py-spy dump --pid WORKER, or Odoo's profiler", Why: fmt.Sprintf("%d %s outside SQL", len(g.cases), plural(len(g.cases), "request spent its time", "requests spent their time"))}}
+func codeFix(w *world, g *group) []gatepost.Advice {
+	a := []gatepost.Advice{{Do: "find what " + orSome(g.commonPath(), "the route") + " does in that time: py-spy dump --pid WORKER, or Odoo's profiler", Why: fmt.Sprintf("%d %s outside SQL", g.failures, plural(g.failures, "request spent its time", "requests spent their time"))}}
 	a = append(a, gatepost.Advice{Do: "give every call to an outside service a timeout", Why: "a service that does not answer holds a worker until limit_time_real", Line: "requests.get(url, timeout=10)"})
 	return append(a, gatepost.Advice{Do: "move the work to a queue job or a scheduled action", Why: "users then do not wait for it", Price: "work on the module"})
 }

@@ -108,7 +108,7 @@ func queryWork(s *scene, w *work) []Hypothesis {
 	case !s.covers("postgresql", w.end):
 		h.Evidence = append(h.Evidence, absence(gatepost.Against, -weak, "without PostgreSQL's log, a wait for a lock looks the same"))
 		h.Missing = append(h.Missing, "PostgreSQL's log with log_min_duration_statement = 1000 would name the statement, and log_lock_waits = on would tell it from a lock")
-	case len(s.byKind[gatepost.PgStatement])+len(s.byKind[gatepost.PgLockWait]) == 0:
+	case len(s.tellers[gatepost.PgStatement])+len(s.tellers[gatepost.PgLockWait]) == 0:
 		h.Evidence = append(h.Evidence, absence(gatepost.Against, -weak, "PostgreSQL's log tells of no slow statement and no lock at all: it seems not to be set to, and a wait for a lock looks the same"))
 		h.Missing = append(h.Missing, "log_min_duration_statement = 1000 in postgresql.conf would name the statement, and log_lock_waits = on would tell it from a lock")
 	}
@@ -124,7 +124,7 @@ func (s *scene) queryBeside(w *work) []Hypothesis {
 	if w.server == nil || !w.start.Known() {
 		return nil
 	}
-	for o := range w.server.works.between(w.start, w.end) {
+	for o := range s.works[w.server].between(w.start, w.end) {
 		if o == w || o.route != w.route || !o.finished || o.sqlShare() < sqlShare || o.chatty() || overlap(o.start, o.end, w.start, w.end)*2 < w.end.Sub(w.start) {
 			continue
 		}
@@ -157,7 +157,7 @@ func (s *scene) ownLine(w *work, weight int, says string) gatepost.Evidence {
 	return gatepost.Evidence{Role: gatepost.For, Kind: gatepost.OdooRequest, Ref: w.ref, Time: w.end, Join: "request", Says: says, Weight: weight}
 }
 
-func queryFix(s *scene, g *group) []gatepost.Advice {
+func queryFix(w *world, g *group) []gatepost.Advice {
 	why := "these requests spent most of their time in SQL"
 	for _, h := range g.winners {
 		for _, e := range h.Evidence {
@@ -167,7 +167,7 @@ func queryFix(s *scene, g *group) []gatepost.Advice {
 		}
 	}
 	a := []gatepost.Advice{{Do: "look at the statement with EXPLAIN (ANALYZE, BUFFERS), and at tables with many sequential scans in pg_stat_user_tables: an index is missing more often than not", Why: why}}
-	if _, known := s.opt.Setup.Find("postgresql", "log_min_duration_statement", ""); !known && !s.has("postgresql") {
+	if _, known := w.opt.Setup.Find("postgresql", "log_min_duration_statement", ""); !known && !w.has("postgresql") {
 		a = append(a, gatepost.Advice{Do: "let PostgreSQL log what takes longer than a second", Why: "the next report then names the statement", File: "postgresql.conf", Line: "log_min_duration_statement = 1000"})
 	}
 	return append(a, gatepost.Advice{Do: "store computed fields that lists sort or filter by (store=True)", Why: "they are then columns that an index can serve", Price: "a module update that fills the column"})

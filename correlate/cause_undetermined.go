@@ -9,8 +9,8 @@ var _ = register(Cause{
 	Fix:   undeterminedFix,
 })
 
-func undeterminedFix(s *scene, g *group) []gatepost.Advice {
-	if len(g.missing()) == 0 {
+func undeterminedFix(w *world, g *group) []gatepost.Advice {
+	if len(g.missing) == 0 {
 		return nil
 	}
 	return []gatepost.Advice{{Do: "give the next report more to go on", Why: "what would have decided stands below"}}

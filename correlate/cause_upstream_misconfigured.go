@@ -43,14 +43,14 @@ func misconfiguredCase(s *scene, c *Case) []Hypothesis {
 	return []Hypothesis{h}
 }
 
-func misconfiguredFix(s *scene, g *group) []gatepost.Advice {
-	if contains(g.cases[0].symptomText(), "too big header") {
+func misconfiguredFix(w *world, g *group) []gatepost.Advice {
+	if contains(g.symptom, "too big header") {
 		return []gatepost.Advice{{Do: "give nginx room for the answer's header", Why: "large cookies and redirects need more than one page", File: "nginx.conf",
 			Line: "proxy_buffer_size 16k;\nproxy_buffers 8 16k;", Price: "some memory for each connection"}}
 	}
-	a := gatepost.Advice{Do: "correct the upstream in nginx.conf: " + g.cases[0].Verdict.Instance, Why: "nginx's error line says what it could not do", File: "nginx.conf"}
+	a := gatepost.Advice{Do: "correct the upstream in nginx.conf: " + g.called, Why: "nginx's error line says what it could not do", File: "nginx.conf"}
 	for _, name := range []string{"upstream_server", "proxy_pass"} {
-		for _, x := range s.opt.Setup {
+		for _, x := range w.opt.Setup {
 			if x.Program == "nginx" && x.Name == name {
 				a.File, a.Line = fmt.Sprintf("%s:%d", x.File, x.Line), x.Value
 				return []gatepost.Advice{a}

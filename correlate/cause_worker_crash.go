@@ -74,7 +74,7 @@ func orSome(s, otherwise string) string {
 	return s
 }
 
-func workerCrashFix(s *scene, g *group) []gatepost.Advice {
+func workerCrashFix(w *world, g *group) []gatepost.Advice {
 	a := []gatepost.Advice{{Do: "find out who killed the worker, or in which library it crashed: dmesg, coredumpctl list, the shell history of the administrators",
 		Why: "Odoo logs nothing when a worker is killed from outside"}}
 	if p := g.commonPath(); p != "" {

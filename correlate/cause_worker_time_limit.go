@@ -69,7 +69,7 @@ func limitWork(s *scene, w *work) []Hypothesis {
 	}}
 }
 
-func limitFix(s *scene, g *group) []gatepost.Advice {
+func limitFix(w *world, g *group) []gatepost.Advice {
 	limit, option := time.Duration(0), "limit_time_real"
 	for _, h := range g.winners {
 		if h.death != nil {
@@ -83,7 +83,7 @@ func limitFix(s *scene, g *group) []gatepost.Advice {
 	why := "the work needs more than the limit allows"
 	if limit > 0 {
 		line = fmt.Sprintf("%s = %d", option, int(2*limit/time.Second))
-		why = fmt.Sprintf("%d requests were ended at %s", len(g.cases), seconds(limit))
+		why = fmt.Sprintf("%d requests were ended at %s", g.failures, seconds(limit))
 	}
 	return []gatepost.Advice{
 		{Do: "make " + orSome(g.commonPath(), "the request") + " shorter: in batches, or as a background job", Why: why},

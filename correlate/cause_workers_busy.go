@@ -181,16 +181,9 @@ func busyBacklog(s *scene, c *Case) []Hypothesis {
 	return []Hypothesis{h}
 }
 
-func busyFix(s *scene, g *group) []gatepost.Advice {
-	workers := 0
-	var longest time.Duration
-	for _, c := range g.cases {
-		if c.queue != nil {
-			workers = max(workers, c.queue.workers)
-			longest = max(longest, c.queue.length())
-		}
-	}
-	if n, ok := s.opt.Setup.Number("odoo", "workers"); ok {
+func busyFix(w *world, g *group) []gatepost.Advice {
+	workers, longest := g.workers, g.wait
+	if n, ok := w.opt.Setup.Number("odoo", "workers"); ok {
 		workers = max(workers, int(n))
 	}
 	why := fmt.Sprintf("requests waited up to %s for a free worker", seconds(longest))
@@ -200,11 +193,11 @@ func busyFix(s *scene, g *group) []gatepost.Advice {
 		line = fmt.Sprintf("workers = %d", workers+max(2, workers/2))
 	}
 	price := "memory: each worker may take limit_memory_hard"
-	if soft, ok := s.opt.Setup.Number("odoo", "limit_memory_soft"); ok {
+	if soft, ok := w.opt.Setup.Number("odoo", "limit_memory_soft"); ok {
 		price = fmt.Sprintf("memory: up to %d MiB for each more (limit_memory_soft)", soft>>20)
 	}
 	a := []gatepost.Advice{{Do: "give Odoo more workers (a usual start is CPU cores x 2 + 1)", Why: why, File: "odoo.conf", Line: line, Price: price}}
-	if p := g.commonHolder(s); p != "" {
+	if p := g.commonHolder(); p != "" {
 		a = append(a, gatepost.Advice{Do: "move long work off the request: " + p, Why: "it held the workers while others waited"})
 	}
 	return a

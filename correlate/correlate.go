@@ -7,10 +7,11 @@
 //
 //	Align          finds the clock of every source            clock.go, vote.go, skew.go
 //	Judge          drives the steps below, for each machine    correlate.go, hosts.go
-//	  scene        the history, indexed                       scene.go
-//	  cases        failures joined with their error lines     case.go, patience.go
+//	  survey       the whole history once, into a world       survey.go, stretch.go
 //	  servers      lives of processes, times of no service    server.go, downtime.go, death.go
-//	  works        what the workers did, and who queued       work.go, queue.go
+//	  scene        one stretch of it, indexed                 scene.go
+//	  cases        failures joined with their error lines     case.go, patience.go
+//	  works        what the workers did, and who queued       work.go, ghost.go, queue.go
 //	  locks        who waited for whom in PostgreSQL          lock.go, database.go
 //	  causes       one file each, weighed by                  cause_*.go, score.go
 //	  incidents    failures with one root, and their chain    incident.go, outage.go
@@ -40,54 +41,79 @@ type Options struct {
 	Zone         *time.Location // of sources that do not say theirs (--tz); nil: find out
 	BootTime     gatepost.Time  // of stamps since boot; NoTime: find out
 	Since, Until gatepost.Time  // failures outside are not judged; NoTime: no bound
+
+	AtOnce int // failures that are judged at once, for a bound on memory; 0: some thousand
 }
 
-// Result is all that the correlator found.
+// Result is all that the correlator found beside the failures, which it hands over one stretch at a time.
 type Result struct {
-	Failures  []gatepost.Failure  // by time, then by source and line
-	Incidents []gatepost.Incident // by time
+	Incidents []gatepost.Incident // of one machine after the other, by the time of their first failure
 	Outages   []gatepost.Incident // trouble without an entry in the ledger
 	Notes     []string
 }
 
-// Judge gives every failure its verdict. Evidence carries references; the caller fills in the
-// text of the lines.
-func Judge(ctx context.Context, h History, sources []gatepost.Source, o Options) (*Result, error) {
+// Judge gives every failure its verdict, and hands the failures to take: of one machine by time, then by
+// source and line, some thousands at once. They are take's to keep. Evidence carries references; the caller
+// fills in the text of the lines.
+//
+// Memory is bounded by what is rare in the logs (lives of processes, runs of scheduled actions, incidents), not
+// by failures nor by requests: see stretch.
+func Judge(ctx context.Context, h History, sources []gatepost.Source, o Options, take func([]gatepost.Failure) error) (*Result, error) {
 	if o.Watched == nil {
 		o.Watched = []int{502, 504}
 	}
-	var results []*Result
+	all := &Result{}
 	for _, p := range parts(h, sources, o) {
-		r, err := p.judge(ctx)
-		if err != nil {
+		if err := p.judge(ctx, all, take); err != nil {
 			return nil, err
 		}
-		results = append(results, r)
 	}
-	return merge(results), nil
+	return all, nil
 }
 
-// judge gives the failures of one machine their verdicts.
-func (p *part) judge(ctx context.Context) (*Result, error) {
-	s, err := newScene(ctx, p, p.sources, p.opt)
+// judge gives the failures of one machine their verdicts. Its incidents are numbered on from those of the
+// machines before.
+func (p *part) judge(ctx context.Context, all *Result, take func([]gatepost.Failure) error) error {
+	w, err := survey(ctx, p, p.sources, p.opt)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	groups := grouping{world: w, before: len(all.Incidents)}
+	err = w.scenes(ctx, whole, w.stretches, func(s *scene) error {
+		failures, err := s.verdicts(ctx, &groups)
+		if err != nil {
+			return err
+		}
+		return take(failures)
+	})
+	if err != nil {
+		return err
+	}
+	incidents := groups.incidents()
+	outages, err := w.outages(ctx, incidents, len(all.Outages))
+	if err != nil {
+		return err
+	}
+	all.Incidents, all.Outages = append(all.Incidents, incidents...), append(all.Outages, outages...)
+	return nil
+}
+
+// verdicts judges the cases of a scene and returns the failures of its stretch.
+func (s *scene) verdicts(ctx context.Context, groups *grouping) ([]gatepost.Failure, error) {
 	for _, c := range s.cases {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		s.judge(c)
 	}
-	incidents := s.incidents()
-	outages, err := s.outages(ctx, p, incidents)
-	if err != nil {
-		return nil, err
-	}
-	for i := range s.failures {
-		if f := &s.failures[i]; f.Start.Known() {
-			f.Start -= f.Start % gatepost.Time(s.resolution(f.Ref.Source)) // no finer than the stamp it is reckoned from
+	mine := s.own()
+	groups.add(s, mine)
+	failures := make([]gatepost.Failure, 0, len(mine))
+	for _, c := range mine {
+		if c.Start.Known() {
+			c.Start -= c.Start % gatepost.Time(s.resolution(c.Ref.Source)) // no finer than the stamp it is reckoned from
 		}
+		failures = append(failures, *c.Failure)
 	}
-	return &Result{Failures: s.failures, Incidents: incidents, Outages: outages}, nil
+	return failures, nil
 }

@@ -68,6 +68,29 @@ func TestMatch(t *testing.T) {
 	}
 }
 
+// TestKnife: a history is cut where nothing fails for the longest time, and never within an instant.
+func TestKnife(t *testing.T) {
+	f := func(name string, atOnce int, rate float64, seconds, want []int) {
+		t.Helper()
+		k := newKnife(atOnce, rate)
+		for _, s := range seconds {
+			k.fail(at.Add(time.Duration(s) * time.Second))
+		}
+		var cuts []int
+		for _, x := range k.stretches[1:] {
+			cuts = append(cuts, int(x.from.Sub(at)/time.Second))
+		}
+		if !slices.Equal(cuts, want) {
+			t.Errorf("%s: cut at %v, want %v", name, cuts, want)
+		}
+	}
+	f("few", 4, 0, []int{0, 1, 2}, nil)
+	f("the longest gap of the second half", 6, 0, []int{0, 100, 101, 102, 110, 111, 112}, []int{110})
+	f("one instant", 4, 0, []int{5, 5, 5, 5, 5, 5, 6}, []int{6})
+	f("many requests between", 4, 25, []int{0, 2, 4, 6}, []int{4, 6})
+	f("again and again", 2, 0, []int{0, 1, 2, 3, 4, 5}, []int{1, 2, 3, 4, 5})
+}
+
 // TestChangeOfHour finds summer time's end in the votes, and does not find it in a stray pair.
 func TestChangeOfHour(t *testing.T) {
 	summer, winter := -2*time.Hour, -time.Hour

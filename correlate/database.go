@@ -21,16 +21,16 @@ type dbDown struct {
 }
 
 // buildDatabase walks PostgreSQL's life events.
-func (s *scene) buildDatabase() {
+func (w *world) buildDatabase() {
 	db := &database{}
-	s.database = db
+	w.database = db
 	var open *dbDown
 	postmasters := make(map[int]bool)
-	for _, e := range s.events(gatepost.PgStop, gatepost.PgDown, gatepost.PgCrash, gatepost.PgStart, gatepost.PgReady, gatepost.PgRefused, gatepost.KernelOOM) {
+	for _, e := range w.events(gatepost.PgStop, gatepost.PgDown, gatepost.PgCrash, gatepost.PgStart, gatepost.PgReady, gatepost.PgRefused, gatepost.KernelOOM) {
 		switch e.Kind {
 		case gatepost.KernelOOM:
 			// The death of the postmaster itself leaves no line of its own.
-			if !postmasters[e.PID] || !s.dated(e) {
+			if !postmasters[e.PID] || !w.dated(e) {
 				continue
 			}
 			if open == nil {
@@ -62,19 +62,19 @@ func (s *scene) buildDatabase() {
 		}
 	}
 	for _, d := range db.downs {
-		s.rootOfDown(d)
+		w.rootOfDown(d)
 	}
 }
 
 // rootOfDown looks for what took PostgreSQL down: no space for its log, or the kernel.
-func (s *scene) rootOfDown(d *dbDown) {
-	for _, e := range s.within(gatepost.PgDiskFull, d.from.Add(-30*time.Second), d.from.Add(5*time.Second)) {
+func (w *world) rootOfDown(d *dbDown) {
+	for _, e := range w.within(gatepost.PgDiskFull, d.from.Add(-30*time.Second), d.from.Add(5*time.Second)) {
 		if e.Status == 1 {
 			d.disk = e
 		}
 	}
-	for _, crash := range s.within(gatepost.PgCrash, d.from.Add(-time.Second), d.from.Add(5*time.Second)) {
-		for _, e := range s.within(gatepost.KernelOOM, crash.Time.Add(-5*time.Second), crash.Time.Add(5*time.Second)) {
+	for _, crash := range w.within(gatepost.PgCrash, d.from.Add(-time.Second), d.from.Add(5*time.Second)) {
+		for _, e := range w.within(gatepost.KernelOOM, crash.Time.Add(-5*time.Second), crash.Time.Add(5*time.Second)) {
 			if e.PID == crash.PID {
 				d.killed = e
 			}

@@ -32,8 +32,8 @@ type death struct {
 	event     *gatepost.Event // the line that proves it; nil for a silent death
 	successor *gatepost.Event // the worker that took its place
 	limit     time.Duration   // of a time limit
-	c         *Case           // the request it cut off
-	ghost     *work           // the execution it ended when nginx had given up before
+	c         *Case           // the request that it cut off, of the scene that is judged
+	hit       bool            // it cut off one, in whichever scene
 }
 
 func (d *death) pid() int {
@@ -51,18 +51,17 @@ const (
 	deathSlack = 2500 * time.Millisecond
 )
 
-// buildDeaths finds every process that ended in its work, and pairs the deaths with the requests
-// that they cut off: one death ends at most one request.
-func (s *scene) buildDeaths() {
-	for _, sv := range s.servers {
-		s.violentDeaths(sv)
-		s.kernelKills(sv)
-		s.silentDeaths(sv)
-		s.geventDeaths(sv)
+// buildDeaths finds every process that ended in its work.
+func (w *world) buildDeaths() {
+	for _, sv := range w.servers {
+		w.violentDeaths(sv)
+		w.kernelKills(sv)
+		w.silentDeaths(sv)
+		w.geventDeaths(sv)
 		slices.SortStableFunc(sv.deaths, func(a, b *death) int { return sign(a.at < b.at) })
 	}
-	s.containerKills()
-	for _, sv := range s.servers {
+	w.containerKills()
+	for _, sv := range w.servers {
 		for _, d := range sv.deaths {
 			if d.process != nil {
 				d.process.died = d.at
@@ -70,12 +69,11 @@ func (s *scene) buildDeaths() {
 		}
 		sv.countLives()
 	}
-	s.pairDeaths()
 }
 
 // violentDeaths are those that Odoo itself logs.
-func (s *scene) violentDeaths(sv *server) {
-	for _, e := range s.events(gatepost.OdooWorkerTimeout, gatepost.OdooWorkerError) {
+func (w *world) violentDeaths(sv *server) {
+	for _, e := range w.events(gatepost.OdooWorkerTimeout, gatepost.OdooWorkerError) {
 		if !sv.sources[e.Ref.Source] {
 			continue
 		}
@@ -90,7 +88,7 @@ func (s *scene) violentDeaths(sv *server) {
 		case strings.Contains(e.Name, "MemoryError"):
 			d.how = byMemory
 		default:
-			for _, cpu := range s.within(gatepost.OdooWorkerCPU, e.Time.Add(-10*time.Second), e.Time.Add(time.Second)) {
+			for _, cpu := range w.within(gatepost.OdooWorkerCPU, e.Time.Add(-10*time.Second), e.Time.Add(time.Second)) {
 				if cpu.PID == e.PID && sv.sources[cpu.Ref.Source] {
 					d.how, d.event, d.limit = byCPULimit, cpu, cpu.Duration
 				}
@@ -107,8 +105,8 @@ func (s *scene) violentDeaths(sv *server) {
 
 // kernelKills are processes of this server that the kernel names: the same pid, alive until then,
 // silent ever after.
-func (s *scene) kernelKills(sv *server) {
-	for _, e := range s.byKind[gatepost.KernelOOM] {
+func (w *world) kernelKills(sv *server) {
+	for _, e := range w.byKind[gatepost.KernelOOM] {
 		p := sv.known(e.PID, e.Time)
 		if p == nil || p.last > e.Time.Add(deathSlack) {
 			continue
@@ -129,7 +127,7 @@ func (sv *server) known(pid int, t gatepost.Time) *process {
 
 // silentDeaths are workers that are replaced although none left in good order: killed from
 // outside, or crashed in a library. At INFO the master says nothing of them.
-func (s *scene) silentDeaths(sv *server) {
+func (w *world) silentDeaths(sv *server) {
 	used := make(map[*process]bool)
 	gone := sv.departures()
 	for _, born := range sv.processes {
@@ -205,7 +203,7 @@ func (sv *server) vanished(t gatepost.Time, used map[*process]bool) *process {
 }
 
 // geventDeaths are ends of the event process: it is started anew while the workers live on.
-func (s *scene) geventDeaths(sv *server) {
+func (w *world) geventDeaths(sv *server) {
 	killed := make(map[*process]bool)
 	for _, d := range sv.deaths {
 		killed[d.process] = true
@@ -217,7 +215,7 @@ func (s *scene) geventDeaths(sv *server) {
 		}
 		if before != nil && !killed[before] && sv.generationAt(before.born) == sv.generationAt(p.born) {
 			d := &death{server: sv, process: before, role: roleGevent, at: p.born, how: bySilence, successor: p.bornEvent}
-			for _, e := range s.within(gatepost.OdooWorkerMemory, p.born.Add(-replaceWithin), p.born) {
+			for _, e := range w.within(gatepost.OdooWorkerMemory, p.born.Add(-replaceWithin), p.born) {
 				if e.PID == before.pid && sv.sources[e.Ref.Source] {
 					d.how, d.event, d.at = byMemory, e, e.Time
 				}
@@ -240,13 +238,13 @@ func ofOdoo(comm string) bool {
 
 // containerKills joins kernel kills whose pid no Odoo log knows (in a container Odoo logs the pids
 // of its own name space) with a worker that vanished at that moment.
-func (s *scene) containerKills() {
-	for _, e := range s.byKind[gatepost.KernelOOM] {
-		if !ofOdoo(e.Name) || s.anyKnows(e) || !s.dated(e) {
+func (w *world) containerKills() {
+	for _, e := range w.byKind[gatepost.KernelOOM] {
+		if !ofOdoo(e.Name) || w.anyKnows(e) || !w.dated(e) {
 			continue
 		}
 		var best *death
-		for _, sv := range s.servers {
+		for _, sv := range w.servers {
 			for _, d := range sv.deaths {
 				gap := d.at.Sub(e.Time)
 				if d.how == bySilence && d.event == nil && gap > -deathSlack && gap < deathSlack && (best == nil || gap.Abs() < best.at.Sub(e.Time).Abs()) {
@@ -261,13 +259,13 @@ func (s *scene) containerKills() {
 }
 
 // dated reports whether the clock of an event's source is known well enough to join by time.
-func (s *scene) dated(e *gatepost.Event) bool {
-	src := s.sources[e.Ref.Source]
+func (w *world) dated(e *gatepost.Event) bool {
+	src := w.sources[e.Ref.Source]
 	return src == nil || src.Clock.Sigma <= time.Minute
 }
 
-func (s *scene) anyKnows(e *gatepost.Event) bool {
-	for _, sv := range s.servers {
+func (w *world) anyKnows(e *gatepost.Event) bool {
+	for _, sv := range w.servers {
 		if sv.known(e.PID, e.Time) != nil {
 			return true
 		}
@@ -275,7 +273,7 @@ func (s *scene) anyKnows(e *gatepost.Event) bool {
 	return false
 }
 
-// pairDeaths gives each request that was broken off the death nearest to it.
+// pairDeaths gives each request that was broken off the death nearest to it: one death ends at most one request.
 func (s *scene) pairDeaths() {
 	type couple struct {
 		c    *Case
@@ -348,104 +346,3 @@ const geventReturn = 6 * time.Second
 // beat is how often the master looks after its workers; a worker's last sign of life may be that
 // much older than the request it serves.
 const beat = 4500 * time.Millisecond
-
-// matchGhosts gives deaths by time limit to the requests that nginx had given up on before: the
-// request killed at k began in [k-limit-beat, k-limit+beat].
-func (s *scene) matchGhosts() {
-	for _, sv := range s.servers {
-		for _, d := range sv.deaths {
-			if d.role != roleHTTP || d.c != nil || d.limit <= 0 {
-				continue
-			}
-			w := &work{server: sv, pid: d.pid(), start: d.at.Add(-d.limit), end: d.at, sql: gatepost.Unknown, idle: gatepost.Unknown, death: d}
-			if p := d.process; p != nil && d.how == byTimeLimit {
-				w.start = max(w.start, lastWorkEnd(sv, p, d.at))
-			}
-			d.ghost = w
-			sv.works.add(w)
-			var best *Case
-			for _, c := range s.casesIn(d.at.Add(-d.limit-beat-errorSlack), d.at.Add(deathSlack)) {
-				if c.server != sv || c.work != nil || !c.timedOut() || c.gevent {
-					continue
-				}
-				from, _ := s.waitOf(c)
-				switch {
-				case c.Time > d.at.Add(deathSlack):
-					continue
-				case !from.Known(): // it gave up between the request's start and its worker's end
-					if best == nil {
-						best = c
-					}
-				case from.Sub(d.at.Add(-d.limit)).Abs() > beat+errorSlack:
-				case best == nil || best.ghostGap(s, w) > from.Sub(w.start).Abs():
-					best = c
-				}
-			}
-			if best != nil {
-				best.work, w.c = w, best
-				if from, _ := s.waitOf(best); from.Known() {
-					w.start = from
-				}
-			}
-		}
-	}
-}
-
-// matchUnfinished gives requests of which Odoo wrote no line to the workers that are still at work when
-// its log ends: those that wrote nothing since. Workers take requests in the order in which they came.
-func (s *scene) matchUnfinished() {
-	limit, ok := s.opt.Setup.Duration("odoo", "limit_time_real", "")
-	if !ok || limit <= 0 {
-		limit = 2 * time.Minute // by default
-	}
-	for _, sv := range s.servers {
-		if sv.threaded || len(sv.generations) == 0 {
-			continue
-		}
-		var open []*Case
-		for _, c := range s.casesIn(sv.last.Add(-limit-beat), sv.last) {
-			if c.server == sv && c.work == nil && c.down == nil && c.death == nil && !c.gevent && c.Phase == gatepost.PhaseHeaderTimeout && len(c.servers) == 1 {
-				open = append(open, c)
-			}
-		}
-		for _, p := range sv.processes {
-			if p.role != roleHTTP || p.end != nil || p.died.Known() || sv.generationAt(p.last) != sv.generations[len(sv.generations)-1] {
-				continue
-			}
-			free := max(p.born, p.served)
-			i := slices.IndexFunc(open, func(c *Case) bool { return c.Time > free })
-			if i < 0 {
-				continue
-			}
-			c := open[i]
-			open = slices.Delete(open, i, i+1)
-			from, _ := s.waitOf(c)
-			if !from.Known() {
-				from = c.Time.Add(-leastPatience)
-			}
-			w := &work{server: sv, pid: p.pid, start: max(from, free), end: sv.last, sql: gatepost.Unknown, idle: gatepost.Unknown, c: c,
-				route: gatepost.KeyOf(c.Method, gatepost.RouteOf(nil, c.Path))}
-			c.work = w
-			sv.works.add(w)
-		}
-	}
-}
-
-func (c *Case) ghostGap(s *scene, w *work) time.Duration {
-	from, _ := s.waitOf(c)
-	if !from.Known() {
-		return horizon
-	}
-	return from.Sub(w.start).Abs()
-}
-
-// lastWorkEnd is when a process ended its last request before t.
-func lastWorkEnd(sv *server, p *process, t gatepost.Time) gatepost.Time {
-	last := gatepost.NoTime
-	for _, w := range sv.works.all {
-		if w.pid == p.pid && w.finished && w.end < t {
-			last = max(last, w.end)
-		}
-	}
-	return last
-}

@@ -17,7 +17,8 @@ type downtime struct {
 	lost          *gatepost.Event
 	failed        []*failedStart
 	silence       time.Duration // from the last line of the old life to the first of the new, 0 when not known
-	cases         []*Case
+	firstUntil    gatepost.Time // the end of the first failure in it, NoTime when none is known
+	lastUntil     gatepost.Time // and of the last
 
 	hypotheses []Hypothesis // why it was down; found once for all its failures
 	judged     bool
@@ -30,42 +31,48 @@ const (
 	// failTimeout is nginx's fail_timeout by default: so long a group without a live server
 	// keeps refusing after the service is back.
 	failTimeout = 10 * time.Second
-	// beforeGap ends the downtime before the first start of a log at a pause of the refusals.
-	beforeGap = 5 * time.Minute
 	// unitSlack is how far systemd's line about the order to stop, or about the end of the main
 	// process, may lie from Odoo's own: a master that is loading a registry hears the order late.
 	unitSlack = 15 * time.Second
-	// clusterGap joins refusals into one downtime where no Odoo log shows its bounds.
-	clusterGap = 30 * time.Second
 )
 
-// buildDowntimes finds when each server was not there, and which failures fell into that.
-func (s *scene) buildDowntimes() {
-	for _, sv := range s.servers {
+// buildDowntimes finds when each server was not there.
+func (w *world) buildDowntimes() {
+	for _, sv := range w.servers {
 		for i, g := range sv.generations {
 			var next *generation
 			if i+1 < len(sv.generations) {
 				next = sv.generations[i+1]
 			}
-			if d := s.downtimeAfter(sv, g, next); d != nil {
+			if d := w.downtimeAfter(sv, g, next); d != nil {
 				sv.downtimes = append(sv.downtimes, d)
 			}
 		}
-		if d := s.downtimeBefore(sv); d != nil {
+		if d := w.downtimeBefore(sv); d != nil {
 			sv.downtimes = slices.Insert(sv.downtimes, 0, d)
 		}
 		for _, d := range sv.downtimes {
-			d.findFailedStarts(s)
+			d.findFailedStarts(w)
+			w.refusals.within(d)
 		}
 	}
+}
+
+// assignDowntimes finds the failures that fell into a downtime.
+func (s *scene) assignDowntimes() {
 	for _, c := range s.cases {
 		if d := s.downtimeOf(c); d != nil {
 			c.down = d
 			c.meantFor(d.server)
-			d.cases = append(d.cases, c)
+		} else if c.bare() && !s.explained(c) {
+			c.down = s.bareDowntime(c)
 		}
 	}
-	s.bareDowntimes()
+}
+
+// explained reports whether Odoo's log shows the server alive at the time of a failure.
+func (s *scene) explained(c *Case) bool {
+	return c.server != nil && len(c.server.generations) > 0 && c.server.first <= c.Time && c.Time <= c.server.last
 }
 
 // downtimeOf is the downtime that a failure fell into, nil when none of its servers was away.
@@ -82,8 +89,8 @@ func (s *scene) downtimeOf(c *Case) *downtime {
 
 // downtimeAfter is the time between one life of the service and the next. Without a next one
 // there is a downtime only when the order to stop, or refused requests, show it.
-func (s *scene) downtimeAfter(sv *server, g, next *generation) *downtime {
-	d := &downtime{server: sv, before: g, after: next, to: gatepost.NoTime, stop: g.stop, lost: g.lost}
+func (w *world) downtimeAfter(sv *server, g, next *generation) *downtime {
+	d := &downtime{server: sv, before: g, after: next, to: gatepost.NoTime, stop: g.stop, lost: g.lost, firstUntil: gatepost.NoTime, lastUntil: gatepost.NoTime}
 	switch {
 	case g.stop != nil:
 		d.from = g.stop.Time
@@ -106,38 +113,27 @@ func (s *scene) downtimeAfter(sv *server, g, next *generation) *downtime {
 	if g.stop != nil || g.lost != nil {
 		return d
 	}
-	for _, c := range s.cases {
-		if slices.Contains(c.servers, sv) && !c.gevent && c.Phase == gatepost.PhaseRefused && c.Time > g.last.Add(downSlack) && sv.mayListenOn(port(c.Upstream)) {
-			return d
-		}
+	if last, ok := w.refusals.last[sv]; ok && last > g.last.Add(downSlack) {
+		return d
 	}
 	return nil
 }
 
 // downtimeBefore is the time before the first start that the log shows, when requests were
 // refused in it.
-func (s *scene) downtimeBefore(sv *server) *downtime {
+func (w *world) downtimeBefore(sv *server) *downtime {
 	if len(sv.generations) == 0 || sv.generations[0].listening == nil {
 		return nil
 	}
 	g := sv.generations[0]
-	from := gatepost.NoTime
-	for _, c := range slices.Backward(s.casesIn(g.listening.Time.Add(-24*time.Hour), g.listening.Time)) {
-		if !slices.Contains(c.servers, sv) || !c.turnedAway() {
-			continue
-		}
-		if from.Known() && from.Sub(c.Time) > beforeGap {
-			break
-		}
-		from = c.Time
-	}
+	from := w.refusals.before(sv, g.listening.Time)
 	if !from.Known() {
 		return nil
 	}
-	if starts := s.within(gatepost.OdooStart, sv.first, g.listening.Time); len(starts) > 0 && sv.sources[starts[0].Ref.Source] {
+	if starts := w.within(gatepost.OdooStart, sv.first, g.listening.Time); len(starts) > 0 && sv.sources[starts[0].Ref.Source] {
 		from = min(from, starts[0].Time) // a start that failed before the first refusal is part of it
 	}
-	return &downtime{server: sv, from: from, to: g.listening.Time, after: g}
+	return &downtime{server: sv, from: from, to: g.listening.Time, after: g, firstUntil: gatepost.NoTime, lastUntil: gatepost.NoTime}
 }
 
 // holds reports whether the failure lies in the downtime. The event process comes back later
@@ -194,6 +190,11 @@ func (d *downtime) cutsOff(c *Case) bool {
 	if c.Phase != gatepost.PhasePremature {
 		return false
 	}
+	return c.Time <= d.breaksOffUntil()
+}
+
+// breaksOffUntil is until when requests in work can have been broken off by the end of the service.
+func (d *downtime) breaksOffUntil() gatepost.Time {
 	end := d.from
 	if d.before != nil {
 		end = max(end, d.before.last)
@@ -206,16 +207,16 @@ func (d *downtime) cutsOff(c *Case) bool {
 			end = d.after.start.Time
 		}
 	}
-	return c.Time <= end.Add(2*downSlack)
+	return end.Add(2 * downSlack)
 }
 
 // findFailedStarts collects the starts in the downtime that did not get to serve.
-func (d *downtime) findFailedStarts(s *scene) {
+func (d *downtime) findFailedStarts(w *world) {
 	to := d.to
 	if !to.Known() {
 		to = d.server.last
 	}
-	starts := slices.DeleteFunc(slices.Clone(s.within(gatepost.OdooStart, d.from, to)), func(e *gatepost.Event) bool {
+	starts := slices.DeleteFunc(slices.Clone(w.within(gatepost.OdooStart, d.from, to)), func(e *gatepost.Event) bool {
 		return !d.server.sources[e.Ref.Source] || d.after != nil && (e == d.after.start || e.PID == d.after.master && e.Time > d.after.listening.Time)
 	})
 	next := make(map[int]gatepost.Time) // the next start of a pid: in a container it is 1 every time
@@ -229,14 +230,14 @@ func (d *downtime) findFailedStarts(s *scene) {
 		next[e.PID] = e.Time
 		f := &failedStart{event: e}
 		for _, k := range []gatepost.Kind{gatepost.OdooDBFailed, gatepost.OdooLoadError, gatepost.OdooPoolFull, gatepost.OdooDiskFull, gatepost.OdooMemoryError, gatepost.OdooError} {
-			for _, x := range s.within(k, e.Time, min(until, e.Time.Add(startLength))) {
+			for _, x := range w.within(k, e.Time, min(until, e.Time.Add(startLength))) {
 				if x.PID == e.PID && d.server.sources[x.Ref.Source] {
 					f.errors = append(f.errors, x)
 					break // the first of a kind says it
 				}
 			}
 		}
-		if len(f.errors) == 0 && s.did(gatepost.OdooUpgrade, e, until) {
+		if len(f.errors) == 0 && w.did(gatepost.OdooUpgrade, e, until) {
 			continue // a run that upgrades modules and ends by itself
 		}
 		d.failed = append(d.failed, f)
@@ -248,40 +249,18 @@ func (d *downtime) findFailedStarts(s *scene) {
 const startLength = 10 * time.Minute
 
 // did reports whether the process of a start logged an event of that kind up to a time.
-func (s *scene) did(k gatepost.Kind, start *gatepost.Event, to gatepost.Time) bool {
-	return slices.ContainsFunc(s.within(k, start.Time, to), func(e *gatepost.Event) bool {
+func (w *world) did(k gatepost.Kind, start *gatepost.Event, to gatepost.Time) bool {
+	return slices.ContainsFunc(w.within(k, start.Time, to), func(e *gatepost.Event) bool {
 		return e.PID == start.PID && e.Ref.Source == start.Ref.Source
 	})
-}
-
-// bareDowntimes groups the refusals that no Odoo log explains: with their own bounds only.
-func (s *scene) bareDowntimes() {
-	open := make(map[string]*downtime)
-	for _, c := range s.cases {
-		if c.down != nil || c.timedOut() || !c.turnedAway() && c.Phase != gatepost.PhaseUnknown {
-			continue
-		}
-		if c.server != nil && len(c.server.generations) > 0 && c.server.first <= c.Time && c.Time <= c.server.last {
-			continue // Odoo's log shows it alive
-		}
-		addr := c.Upstream
-		d := open[addr]
-		if d == nil || c.Time.Sub(d.to) > clusterGap {
-			d = &downtime{from: c.Time, to: c.until}
-			open[addr] = d
-		}
-		d.to = c.until
-		c.down = d
-		d.cases = append(d.cases, c)
-	}
 }
 
 // endsBy is until when the end of the service may lie: a silent end is somewhere between the last
 // line and the first refusal.
 func (d *downtime) endsBy() gatepost.Time {
 	to := d.from
-	if d.lost == nil && d.stop == nil && len(d.cases) > 0 {
-		to = max(to, d.cases[0].until)
+	if d.lost == nil && d.stop == nil && d.firstUntil.Known() {
+		to = max(to, d.firstUntil)
 	}
 	return to.Add(deathSlack)
 }
@@ -291,10 +270,7 @@ func (d *downtime) lastOf() gatepost.Time {
 	if d.to.Known() {
 		return d.to
 	}
-	if n := len(d.cases); n > 0 {
-		return d.cases[n-1].until
-	}
-	return d.from
+	return max(d.from, d.lastUntil)
 }
 
 // orphans counts the workers that lived when the master was lost: those that vanished without a

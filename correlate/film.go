@@ -15,14 +15,15 @@ const (
 	filmRows = 32
 )
 
-// film shows what the workers did during an incident, nil where workers have no part in it.
-func (s *scene) film(g *group) *gatepost.Film {
-	sv := g.cases[0].server
+// film shows what the workers did during an incident, given its cases in the scene in which it begins; nil where
+// workers have no part in it.
+func (s *scene) film(cases []*Case) *gatepost.Film {
+	sv := cases[0].server
 	if sv == nil || sv.threaded || len(sv.lives.births) == 0 {
 		return nil
 	}
 	f := &gatepost.Film{From: gatepost.NoTime}
-	for _, c := range g.cases {
+	for _, c := range cases {
 		if c.down != nil || c.gevent || c.work == nil && c.death == nil && c.queue == nil {
 			continue
 		}
@@ -51,7 +52,7 @@ func (s *scene) film(g *group) *gatepost.Film {
 		order = append(order, p)
 		rows[p] = &gatepost.FilmRow{PID: p.pid, From: max(f.From, p.born), To: min(f.To, p.endsAt(sv)), Killed: p.died.Known() && p.died <= f.To}
 	}
-	for w := range sv.works.between(f.From, f.To) {
+	for w := range s.works[sv].between(f.From, f.To) {
 		row := rows[sv.life(w.pid, w.end)]
 		if row == nil || !w.start.Known() {
 			continue

@@ -1,9 +1,7 @@
 package correlate
 
 import (
-	"cmp"
 	"context"
-	"fmt"
 	"iter"
 	"path"
 	"slices"
@@ -21,31 +19,29 @@ import (
 type part struct {
 	History
 	sources []gatepost.Source
-	ids     map[int]bool
+	ids     []int
 	opt     Options // with the settings of this machine
 }
 
 func (p *part) Events(ctx context.Context, q gatepost.Query) iter.Seq2[gatepost.Event, error] {
-	return only(p.History.Events(ctx, q), func(e *gatepost.Event) bool { return p.ids[e.Ref.Source] })
+	return p.History.Events(ctx, p.mine(q))
 }
 
 func (p *part) Requests(ctx context.Context, q gatepost.Query) iter.Seq2[gatepost.Request, error] {
-	return only(p.History.Requests(ctx, q), func(r *gatepost.Request) bool { return p.ids[r.Ref.Source] })
+	return p.History.Requests(ctx, p.mine(q))
+}
+
+// mine restricts a query to the sources of the machine.
+func (p *part) mine(q gatepost.Query) gatepost.Query {
+	if q.Sources == nil {
+		q.Sources = p.ids
+	}
+	return q
 }
 
 func (p *part) Statuses(ctx context.Context) ([]gatepost.StatusCount, error) {
 	all, err := p.History.Statuses(ctx)
-	return slices.DeleteFunc(all, func(c gatepost.StatusCount) bool { return !p.ids[c.Source] }), err
-}
-
-func only[T any](all iter.Seq2[T, error], want func(*T) bool) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		for x, err := range all {
-			if (err != nil || want(&x)) && !yield(x, err) {
-				return
-			}
-		}
-	}
+	return slices.DeleteFunc(all, func(c gatepost.StatusCount) bool { return !slices.Contains(p.ids, c.Source) }), err
 }
 
 // parts splits a history by machines. What lies in no machine's folder belongs to each.
@@ -62,11 +58,11 @@ func parts(h History, sources []gatepost.Source, o Options) []*part {
 	var all []*part
 	for _, m := range machines {
 		mine := func(folder string) bool { return folder == m || !slices.Contains(machines, folder) }
-		p := &part{History: h, ids: make(map[int]bool), opt: o}
+		p := &part{History: h, opt: o}
 		for i, src := range sources {
 			if mine(in[i]) {
 				p.sources = append(p.sources, src)
-				p.ids[src.ID] = true
+				p.ids = append(p.ids, src.ID)
 			}
 		}
 		p.opt.Setup = nil
@@ -125,59 +121,4 @@ func folders(paths []string) []string {
 		}
 	}
 	return names
-}
-
-// merge puts the results of several machines together, by time, and numbers incidents anew.
-func merge(results []*Result) *Result {
-	if len(results) == 1 {
-		return results[0]
-	}
-	all := &Result{}
-	type origin struct {
-		part int
-		id   string
-	}
-	var incidents, outages []gatepost.Incident
-	var from, apart []origin
-	for i, r := range results {
-		for _, in := range r.Incidents {
-			incidents, from = append(incidents, in), append(from, origin{i, in.ID})
-		}
-		for _, in := range r.Outages {
-			outages, apart = append(outages, in), append(apart, origin{i, in.ID})
-		}
-		for _, n := range r.Notes {
-			if !slices.Contains(all.Notes, n) {
-				all.Notes = append(all.Notes, n)
-			}
-		}
-	}
-	ids := make(map[origin]string)
-	number := func(list []gatepost.Incident, from []origin, format string) []gatepost.Incident {
-		order := make([]int, len(list))
-		for i := range order {
-			order[i] = i
-		}
-		slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(list[a].From, list[b].From) })
-		sorted := make([]gatepost.Incident, 0, len(list))
-		for n, i := range order {
-			in := list[i]
-			in.ID = fmt.Sprintf(format, n+1)
-			ids[from[i]] = in.ID
-			sorted = append(sorted, in)
-		}
-		return sorted
-	}
-	all.Incidents = number(incidents, from, "i-%02d")
-	all.Outages = number(outages, apart, "o-%02d")
-	for i, r := range results {
-		for _, f := range r.Failures {
-			f.Incident = ids[origin{i, f.Incident}]
-			all.Failures = append(all.Failures, f)
-		}
-	}
-	slices.SortStableFunc(all.Failures, func(a, b gatepost.Failure) int {
-		return cmp.Or(cmp.Compare(a.Time, b.Time), a.Ref.Source-b.Ref.Source, cmp.Compare(a.Ref.Offset, b.Ref.Offset))
-	})
-	return all
 }

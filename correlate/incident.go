@@ -3,6 +3,7 @@ package correlate
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -11,23 +12,80 @@ import (
 	"gatepost"
 )
 
-// group is an incident in the making: failures with one root.
+// group is an incident in the making: failures with one root. It keeps what a report tells of them, and none of
+// the cases, of which there may be a million: so nothing in it points into a scene.
 type group struct {
-	key     string
-	cause   string
-	cases   []*Case       // by time
-	winners []*Hypothesis // the distinct hypotheses that won, by time of their root
+	id       string
+	key      string
+	cause    string
+	instance bool // it goes on however long nothing fails
+
+	from, to   gatepost.Time
+	failures   int
+	clients    map[uint64]bool
+	statuses   map[int]int
+	confidence int64 // sum, in ten thousandths
+
+	first     gatepost.Step // the first failure: the critical one
+	called    string        // the instance of its verdict
+	symptom   string        // nginx's error line about it
+	patience  patience      // of nginx with it
+	last      gatepost.Step
+	instances map[uint64]bool // distinct instances of roots, by hash
+	winners   []*Hypothesis   // some of them, by the time of their root
+	waited    *gatepost.Step  // the first that waited for a worker
+	waiting   int             // how many did
+
+	missing  map[string]bool
+	rivals   map[string]gatepost.Rival
+	evidence evidenceList
+	film     *gatepost.Film
+
+	// What the advice is made of.
+	paths    map[string]int           // routes that failed, by how often
+	holders  map[string]time.Duration // routes that held workers meanwhile
+	workers  int                      // most workers that were seen
+	wait     time.Duration            // longest wait for one
+	finished int                      // requests that Odoo finished all the same
+	slowest  time.Duration            // of these
+	lock     lockFacts
 }
 
-// quiet is how long nothing must fail before the same cause begins a new incident.
-func (s *scene) quiet() time.Duration { return max(30*time.Second, 2*s.usual.limit) }
+// lockFacts are what is told of the locks that an incident is about.
+type lockFacts struct {
+	object    string
+	longest   time.Duration // of the waits
+	byRequest bool          // a request held it
+}
 
-// incidents groups the judged cases. Failures that share the instance of a root (one downtime, one
+const (
+	// quietAtLeast is the least for how long nothing must fail before the same cause begins a new incident.
+	quietAtLeast = 30 * time.Second
+	// someWinners bounds the roots of an incident that advice looks at.
+	someWinners = 64
+	// manyRoutes bounds the routes that an incident counts.
+	manyRoutes = 10_000
+)
+
+// quiet is how long nothing must fail before the same cause begins a new incident.
+func (w *world) quiet() time.Duration { return max(quietAtLeast, 2*w.usual.limit) }
+
+// grouping groups the failures of a machine into incidents, as they are judged.
+type grouping struct {
+	*world
+	before int // incidents of other machines
+	groups []*group
+	open   map[string]*group
+}
+
+// add takes judged cases in, those of one stretch. Failures that share the instance of a root (one downtime, one
 // run of a cron, one lock) belong together however far apart; others by cause and nearness.
-func (s *scene) incidents() []gatepost.Incident {
-	var groups []*group
-	last := make(map[string]*group)
-	for _, c := range s.cases {
+func (gs *grouping) add(s *scene, cases []*Case) {
+	if gs.open == nil {
+		gs.open = make(map[string]*group)
+	}
+	fresh := make(map[*group][]*Case)
+	for _, c := range cases {
 		key := c.Verdict.Cause
 		instance := false
 		if h := c.winner(); h != nil {
@@ -38,29 +96,30 @@ func (s *scene) incidents() []gatepost.Incident {
 				}
 			}
 		}
-		g := last[key]
-		if g == nil || !instance && c.Time.Sub(g.cases[len(g.cases)-1].Time) > s.quiet() {
-			g = &group{key: key, cause: c.Verdict.Cause}
-			groups = append(groups, g)
-			last[key] = g
+		g := gs.open[key]
+		if g == nil || !g.instance && c.Time.Sub(g.last.Time) > gs.quiet() {
+			g = newGroup(fmt.Sprintf("i-%02d", gs.before+len(gs.groups)+1), key, c.Verdict.Cause, instance)
+			gs.groups = append(gs.groups, g)
+			gs.open[key] = g
+			fresh[g] = nil
 		}
-		g.cases = append(g.cases, c)
-	}
-	for _, g := range groups {
-		g.collectWinners()
-	}
-	slices.SortStableFunc(groups, func(a, b *group) int {
-		return cmp.Or(sign(a.from() < b.from()), strings.Compare(a.key, b.key))
-	})
-	all := make([]gatepost.Incident, 0, len(groups))
-	for i, g := range groups {
-		id := fmt.Sprintf("i-%02d", i+1)
-		all = append(all, s.incident(id, g))
-		for _, c := range g.cases {
-			c.Incident = id
+		g.add(s, c)
+		c.Incident = g.id
+		if own, ok := fresh[g]; ok {
+			fresh[g] = append(own, c)
 		}
 	}
-	return all
+	for g, own := range fresh {
+		g.film = s.film(own)
+	}
+}
+
+func newGroup(id, key, cause string, instance bool) *group {
+	return &group{
+		id: id, key: key, cause: cause, instance: instance,
+		clients: make(map[uint64]bool), statuses: make(map[int]int), instances: make(map[uint64]bool), missing: make(map[string]bool),
+		rivals: make(map[string]gatepost.Rival), paths: make(map[string]int), holders: make(map[string]time.Duration),
+	}
 }
 
 // winner is the hypothesis that the verdict rests on, nil for an undetermined case.
@@ -71,60 +130,117 @@ func (c *Case) winner() *Hypothesis {
 	return &c.hypotheses[0]
 }
 
-func (g *group) collectWinners() {
-	seen := make(map[string]bool)
-	for _, c := range g.cases {
-		if h := c.winner(); h != nil && !seen[h.Instance] {
-			seen[h.Instance] = true
-			g.winners = append(g.winners, h)
+// add takes a case in. Cases come in the order of time.
+func (g *group) add(s *scene, c *Case) {
+	line := c.decisiveLine()
+	if g.failures == 0 {
+		g.from, g.to = c.Time, c.until
+		g.first = gatepost.Step{Role: "critical failure", Time: line.Time, Ref: line.Ref,
+			Says: fmt.Sprintf("the first request fails with %d: %s %s", c.Status, short(c.Method+" "+c.Path), phaseNote(c))}
+		g.called, g.symptom, g.patience = c.Verdict.Instance, c.symptomText(), s.patienceFor(c)
+	}
+	g.failures++
+	if c.Start.Known() {
+		g.from = min(g.from, c.Start)
+	}
+	g.to = max(g.to, c.until)
+	g.last = gatepost.Step{Role: "impact", Time: c.Time, Ref: c.event.Ref}
+	g.clients[gatepost.HashOf(c.Client)] = true
+	g.statuses[c.Status]++
+	g.confidence += int64(math.Round(c.Verdict.Confidence * 1e4))
+	for _, m := range c.Verdict.Missing {
+		g.missing[m] = true
+	}
+	for _, r := range c.Verdict.Rivals {
+		if old, ok := g.rivals[r.Cause]; !ok || r.Confidence > old.Confidence {
+			g.rivals[r.Cause] = r
 		}
 	}
-	slices.SortStableFunc(g.winners, func(a, b *Hypothesis) int { return sign(a.Root.Time < b.Root.Time) })
+	g.evidence.add(&c.Verdict)
+	if h := c.winner(); h != nil {
+		g.addWinner(h)
+	}
+	if c.Path != "" {
+		count(g.paths, c.route(), 1)
+	}
+	if w := c.work; w != nil && w.finished && w.duration() > 0 {
+		g.slowest = max(g.slowest, w.duration())
+		g.finished++
+	}
+	if c.queue != nil {
+		g.addQueue(c)
+	}
 }
 
-// from is when the trouble began as far as the logs show.
-func (g *group) from() gatepost.Time {
-	from := g.cases[0].Time
-	for _, c := range g.cases {
-		if c.Start.Known() {
-			from = min(from, c.Start)
-		}
+// route names what a case asked for, without the record that it was about.
+func (c *Case) route() string { return c.Method + " " + string(gatepost.RouteOf(nil, c.Path)) }
+
+// count adds to the count of a name, unless too many names are counted already.
+func count[N int | time.Duration](counts map[string]N, name string, n N) {
+	if _, known := counts[name]; known || len(counts) < manyRoutes {
+		counts[name] += n
 	}
-	for _, h := range g.winners {
-		if h.Root.Time.Known() {
-			from = min(from, h.Root.Time)
-		}
-	}
-	return from
 }
 
-// to is when it was over.
-func (g *group) to() gatepost.Time {
-	to := g.cases[0].until
-	for _, c := range g.cases {
-		to = max(to, c.until)
-	}
-	for _, h := range g.winners {
-		if h.hold != nil && h.hold.released.Known() {
-			to = max(to, h.hold.released)
+func (g *group) addQueue(c *Case) {
+	g.workers, g.wait = max(g.workers, c.queue.workers), max(g.wait, c.queue.length())
+	for _, h := range c.queue.holders {
+		if p := h.work.c; p != nil {
+			count(g.holders, p.route(), h.overlap)
 		}
 	}
-	return to
+	if len(c.queue.holders) > 0 && g.cause != "workers_busy" {
+		if g.waited == nil {
+			g.waited = &gatepost.Step{Role: "link", Time: c.queue.from, Ref: c.event.Ref}
+		}
+		g.waiting++
+	}
 }
 
-func (g *group) length() time.Duration { return g.to().Sub(g.from()) }
+// addWinner takes the root of a verdict in, once for each instance.
+func (g *group) addWinner(h *Hypothesis) {
+	hash := gatepost.HashOf(h.Instance)
+	if g.instances[hash] {
+		return
+	}
+	g.instances[hash] = true
+	if h.Root.Says != "" && h.Root.Time.Known() {
+		g.from = min(g.from, h.Root.Time)
+	}
+	if h.hold != nil {
+		if h.hold.released.Known() {
+			g.to = max(g.to, h.hold.released)
+		}
+		g.lock.add(h.hold)
+	}
+	kept := *h
+	kept.work, kept.hold = nil, nil // they hold on to the whole scene
+	i, _ := slices.BinarySearchFunc(g.winners, h.Root.Time+1, func(o *Hypothesis, t gatepost.Time) int { return cmp.Compare(o.Root.Time, t) })
+	if i < someWinners {
+		g.winners = slices.Insert(g.winners, i, &kept)
+		g.winners = g.winners[:min(len(g.winners), someWinners)]
+	}
+}
+
+func (f *lockFacts) add(hold *lockHold) {
+	f.byRequest = f.byRequest || hold.work != nil
+	for _, w := range hold.waits {
+		if f.object == "" || strings.HasPrefix(f.object, "tuple ") {
+			f.object = w.object // a table says more than a row of it
+		}
+		if w.to.Known() {
+			f.longest = max(f.longest, w.to.Sub(w.from))
+		}
+	}
+}
+
+func (g *group) length() time.Duration { return g.to.Sub(g.from) }
 
 // commonPath is the method and path that most failures of the group asked for, "" when they
 // differ.
 func (g *group) commonPath() string {
-	count := make(map[string]int)
-	for _, c := range g.cases {
-		if c.Path != "" {
-			count[c.Method+" "+string(gatepost.RouteOf(nil, c.Path))]++
-		}
-	}
-	for p, n := range count {
-		if n*2 > len(g.cases) {
+	for p, n := range g.paths {
+		if n*2 > g.failures {
 			return p
 		}
 	}
@@ -132,181 +248,126 @@ func (g *group) commonPath() string {
 }
 
 // commonHolder names what held the workers most, "" when nothing stands out.
-func (g *group) commonHolder(s *scene) string {
-	held := make(map[string]time.Duration)
-	for _, c := range g.cases {
-		if c.queue == nil {
-			continue
-		}
-		for _, h := range c.queue.holders {
-			if p := h.work.c; p != nil {
-				held[p.Method+" "+string(gatepost.RouteOf(nil, p.Path))] += h.overlap
-			}
-		}
-	}
+func (g *group) commonHolder() string {
 	best := ""
-	for p, d := range held {
-		if d > held[best] || d == held[best] && p < best {
+	for p, d := range g.holders {
+		if d > g.holders[best] || d == g.holders[best] && p < best {
 			best = p
 		}
 	}
 	return best
 }
 
-// missing collects what would have made the verdicts of the group surer.
-func (g *group) missing() []string {
-	var all []string
-	for _, c := range g.cases {
-		all = append(all, c.Verdict.Missing...)
+// incidents are the groups as reports tell them.
+func (gs *grouping) incidents() []gatepost.Incident {
+	all := make([]gatepost.Incident, 0, len(gs.groups))
+	for _, g := range gs.groups {
+		all = append(all, gs.incident(g))
 	}
-	slices.Sort(all)
-	return slices.Compact(all)
+	return all
+}
+
+func (w *world) incident(g *group) gatepost.Incident {
+	cause := lookup(g.cause)
+	in := gatepost.Incident{
+		ID: g.id, From: g.from, To: g.to, Cause: g.cause, Instance: g.called, Title: cause.Title, State: gatepost.Final,
+		Failures: g.failures, Clients: len(g.clients), Statuses: g.statuses,
+		Confidence: math.Round(float64(g.confidence)/float64(g.failures)) / 1e4,
+		Missing:    slices.Sorted(maps.Keys(g.missing)), Evidence: g.evidence.sorted(), Rivals: g.sortedRivals(), Film: g.film,
+	}
+	if n := len(g.instances); n > 1 {
+		in.Instance = fmt.Sprintf("%s, and %d more", g.winners[0].Instance, n-1)
+	}
+	w.othersIn(in.From.Add(-time.Second), in.To, in.Statuses) // what others saw beside, and is in no ledger
+	in.Chain = g.chain()
+	in.Fix = cause.Fix(w, g)
+	return in
 }
 
 // incidentEvidence is at most how many lines an incident cites; each failure cites its own.
 const incidentEvidence = 40
 
-func (s *scene) incident(id string, g *group) gatepost.Incident {
-	cause := lookup(g.cause)
-	in := gatepost.Incident{
-		ID: id, From: g.from(), To: g.to(), Cause: g.cause, Title: cause.Title, State: gatepost.Final,
-		Failures: len(g.cases), Statuses: make(map[int]int), Missing: g.missing(),
-	}
-	clients := make(map[string]bool)
-	sum := 0.0
-	for _, c := range g.cases {
-		clients[c.Client] = true
-		sum += c.Verdict.Confidence
-	}
-	in.Clients = len(clients)
-	in.Confidence = math.Round(sum/float64(len(g.cases))*1e4) / 1e4
-	in.Instance = g.cases[0].Verdict.Instance
-	if n := len(g.winners); n > 1 {
-		in.Instance = fmt.Sprintf("%s, and %d more", g.winners[0].Instance, n-1)
-	}
-	for _, c := range g.cases {
-		in.Statuses[c.Status]++
-	}
-	for _, e := range s.within(gatepost.NginxRequest, in.From.Add(-time.Second), in.To) {
-		if e.Status >= 400 && !slices.Contains(s.opt.Watched, e.Status) {
-			in.Statuses[e.Status]++ // what others saw beside, and is in no ledger
-		}
-	}
-	in.Evidence = g.evidence()
-	in.Rivals = g.rivals()
-	in.Chain = s.chain(g, in)
-	in.Fix = cause.Fix(s, g)
-	in.Film = s.film(g)
-	return in
+// evidenceList is the union of what verdicts cite: a line counts once however many failures cite
+// it, and of the failures' own error lines the first three stand for all.
+type evidenceList struct {
+	all      []gatepost.Evidence
+	seen     map[cited]bool
+	symptoms int
+	last     *gatepost.Evidence // of what the verdict before rests on
 }
 
-// evidence is the union of what the verdicts cite: a line counts once however many failures cite
-// it, and of the failures' own error lines the first three stand for all.
-func (g *group) evidence() []gatepost.Evidence {
-	type cited struct {
-		ref  gatepost.Ref
-		says string
+// cited is a line, or what is said of a silence.
+type cited struct {
+	ref  gatepost.Ref
+	says string
+}
+
+func (l *evidenceList) add(v *gatepost.Verdict) {
+	l.cite(v.Symptom)
+	if len(v.Evidence) == 0 || &v.Evidence[0] == l.last {
+		return
 	}
-	seen := make(map[cited]bool)
-	var all []gatepost.Evidence
-	symptoms := 0
-	add := func(e gatepost.Evidence) {
-		k := cited{e.Ref, ""}
-		if !e.Ref.Known() {
-			k.says = e.Says
-		}
-		if e.Join == "request" && e.Weight == 0 {
-			if symptoms++; symptoms > 3 {
-				return
-			}
-		}
-		if seen[k] || len(all) >= incidentEvidence {
+	l.last = &v.Evidence[0]
+	for _, e := range v.Evidence {
+		l.cite(e)
+	}
+}
+
+func (l *evidenceList) cite(e gatepost.Evidence) {
+	k := cited{ref: e.Ref}
+	if !e.Ref.Known() {
+		k.says = e.Says
+	}
+	if e.Join == "request" && e.Weight == 0 {
+		if l.symptoms++; l.symptoms > 3 {
 			return
 		}
-		seen[k] = true
-		all = append(all, e)
 	}
-	var last *gatepost.Evidence // of what the case before rests on
-	for _, c := range g.cases {
-		add(c.Verdict.Symptom)
-		argument := c.Verdict.Evidence
-		if len(argument) == 0 || &argument[0] == last {
-			continue
-		}
-		last = &argument[0]
-		for _, e := range argument {
-			add(e)
-		}
+	if l.seen[k] || len(l.all) >= incidentEvidence {
+		return
 	}
-	slices.SortStableFunc(all, func(a, b gatepost.Evidence) int {
+	if l.seen == nil {
+		l.seen = make(map[cited]bool)
+	}
+	l.seen[k] = true
+	l.all = append(l.all, e)
+}
+
+// sorted returns the evidence by time, what has none behind.
+func (l *evidenceList) sorted() []gatepost.Evidence {
+	slices.SortStableFunc(l.all, func(a, b gatepost.Evidence) int {
 		if a.Time.Known() != b.Time.Known() {
 			return sign(a.Time.Known())
 		}
 		return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.Ref.Line, b.Ref.Line))
 	})
-	return all
+	return l.all
 }
 
-// rivals are the causes considered for the failures of the group, each with its best showing.
-func (g *group) rivals() []gatepost.Rival {
-	best := make(map[string]gatepost.Rival)
-	for _, c := range g.cases {
-		for _, r := range c.Verdict.Rivals {
-			if old, ok := best[r.Cause]; !ok || r.Confidence > old.Confidence {
-				best[r.Cause] = r
-			}
-		}
-	}
-	all := make([]gatepost.Rival, 0, len(best))
-	for _, r := range best {
-		all = append(all, r)
-	}
-	slices.SortFunc(all, func(a, b gatepost.Rival) int {
+// sortedRivals are the causes considered for the failures of the group, each with its best showing.
+func (g *group) sortedRivals() []gatepost.Rival {
+	return slices.SortedFunc(maps.Values(g.rivals), func(a, b gatepost.Rival) int {
 		return cmp.Or(cmp.Compare(b.Confidence, a.Confidence), strings.Compare(a.Cause, b.Cause))
 	})
-	return all
 }
 
-// chain tells the incident from its root to what users saw.
-func (s *scene) chain(g *group, in gatepost.Incident) []gatepost.Step {
+// chain tells the incident from its root, over the queue between the root and the victims, to what users saw.
+func (g *group) chain() []gatepost.Step {
 	var steps []gatepost.Step
-	if len(g.winners) > 0 {
+	if len(g.winners) > 0 && g.winners[0].Root.Says != "" {
 		root := g.winners[0].Root
 		root.Role = "root cause"
 		steps = append(steps, root)
 	}
-	if link := g.middleLink(); link.Says != "" {
-		steps = append(steps, link)
+	if g.waited != nil {
+		g.waited.Says = fmt.Sprintf("all workers were held, and %d %s waited behind", g.waiting, plural(g.waiting, "request", "requests"))
+		steps = append(steps, *g.waited)
 	}
-	first := g.cases[0]
-	line := first.decisiveLine()
-	steps = append(steps, gatepost.Step{Role: "critical failure", Time: line.Time, Ref: line.Ref,
-		Says: fmt.Sprintf("the first request fails with %d: %s %s", first.Status, short(first.Method+" "+first.Path), phaseNote(first))})
-	last := g.cases[len(g.cases)-1]
-	impact := fmt.Sprintf("%d %s for %d %s", in.Failures, plural(in.Failures, "request fails", "requests fail"), in.Clients, plural(in.Clients, "client", "clients"))
-	if len(g.cases) > 1 {
-		impact += fmt.Sprintf(", the last at %s", clockTime(last.Time))
+	g.last.Says = fmt.Sprintf("%d %s for %d %s", g.failures, plural(g.failures, "request fails", "requests fail"), len(g.clients), plural(len(g.clients), "client", "clients"))
+	if g.failures > 1 {
+		g.last.Says += ", the last at " + clockTime(g.last.Time)
 	}
-	return append(steps, gatepost.Step{Role: "impact", Time: last.Time, Says: impact, Ref: last.event.Ref})
-}
-
-// middleLink is the queue that stood between the root and the victims.
-func (g *group) middleLink() gatepost.Step {
-	queued := 0
-	var first *Case
-	for _, c := range g.cases {
-		if c.queue != nil && len(c.queue.holders) > 0 && c.Verdict.Cause != "workers_busy" {
-			if first == nil {
-				first = c
-			}
-			queued++
-		}
-	}
-	if queued == 0 {
-		return gatepost.Step{}
-	}
-	return gatepost.Step{Role: "link", Time: first.queue.from, Ref: first.event.Ref,
-		Says: fmt.Sprintf("all workers were held, and %d %s waited behind", queued, plural(queued, "request", "requests"))}
+	return append(steps, g.first, g.last)
 }
 
 func phaseNote(c *Case) string {

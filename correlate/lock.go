@@ -24,14 +24,14 @@ type cronRun struct {
 
 // buildCrons pairs the starts and ends of scheduled actions by pid and name. A cron worker runs
 // one job at a time, so its next start ends the run before.
-func (s *scene) buildCrons() {
+func (w *world) buildCrons() {
 	type who struct {
 		server *server
 		pid    int
 	}
 	open := make(map[who]*cronRun)
-	for _, sv := range s.servers {
-		for _, e := range s.events(gatepost.OdooCronStart, gatepost.OdooCronEnd, gatepost.OdooCronError, gatepost.OdooWorkerTimeout) {
+	for _, sv := range w.servers {
+		for _, e := range w.events(gatepost.OdooCronStart, gatepost.OdooCronEnd, gatepost.OdooCronError, gatepost.OdooWorkerTimeout) {
 			if !sv.sources[e.Ref.Source] {
 				continue
 			}
@@ -45,20 +45,20 @@ func (s *scene) buildCrons() {
 			case e.Kind == gatepost.OdooCronStart:
 				r = &cronRun{server: sv, name: e.Name, pid: e.PID, from: e.Time, to: gatepost.NoTime, start: e}
 				open[k] = r
-				s.crons = append(s.crons, r)
+				w.crons = append(w.crons, r)
 			case r == nil && e.Kind == gatepost.OdooCronEnd:
 				// Only the end is there: it says how long the run took, or the run is older than the log.
 				run := &cronRun{server: sv, name: e.Name, pid: e.PID, from: sv.first, to: e.Time, end: e, older: e.Duration <= 0}
 				if !run.older {
 					run.from = e.Time.Add(-e.Duration)
 				}
-				s.crons = append(s.crons, run)
+				w.crons = append(w.crons, run)
 			}
 		}
 	}
-	slices.SortStableFunc(s.crons, func(a, b *cronRun) int { return cmp.Compare(a.from, b.from) })
-	s.cronsByEnd = slices.Clone(s.crons)
-	slices.SortStableFunc(s.cronsByEnd, func(a, b *cronRun) int { return cmp.Compare(a.lastOf(), b.lastOf()) })
+	slices.SortStableFunc(w.crons, func(a, b *cronRun) int { return cmp.Compare(a.from, b.from) })
+	w.cronsByEnd = slices.Clone(w.crons)
+	slices.SortStableFunc(w.cronsByEnd, func(a, b *cronRun) int { return cmp.Compare(a.lastOf(), b.lastOf()) })
 }
 
 // lastOf is the end of the run, or the end of the server's log while it is open.
@@ -114,7 +114,7 @@ type lockSpan struct {
 // buildLocks makes waits and holds of PostgreSQL's lock lines.
 func (s *scene) buildLocks() {
 	open := make(map[int]*lockWait)
-	for _, e := range s.events(gatepost.PgLockWait, gatepost.PgLockAcquired) {
+	for _, e := range together(s.near, gatepost.PgLockWait, gatepost.PgLockAcquired) {
 		res := s.resolution(e.Ref.Source)
 		at := e.Time.Add(res / 2) // the middle of what the stamp leaves open
 		from := at.Add(-max(0, e.Duration))
@@ -215,7 +215,7 @@ func (s *scene) findHolder(h *lockHold) {
 		return
 	}
 	for _, sv := range s.servers {
-		for w := range sv.works.between(h.from, h.released.Add(h.slack)) {
+		for w := range s.works[sv].between(h.from, h.released.Add(h.slack)) {
 			if w.start.Known() && w.start <= h.from.Add(h.slack) && w.end.Sub(h.released).Abs() <= h.slack && !w.waitedFor(h) {
 				h.work = w
 			}
@@ -317,7 +317,7 @@ func (s *scene) assignLocks() {
 			}
 		}
 		for _, sv := range s.servers {
-			for w := range sv.works.between(l.from, to.Add(l.slack)) {
+			for w := range s.works[sv].between(l.from, to.Add(l.slack)) {
 				if w.start.Known() && w.finished && w.mayUse(l.db) && w.mayHaveWaited(to.Sub(l.from)) && l.from >= w.start.Add(-l.slack) && to <= w.end.Add(l.slack) {
 					fits = append(fits, fit{w: w, l: l, miss: l.from.Sub(w.start).Abs() + w.end.Sub(to).Abs()})
 				}
@@ -355,12 +355,12 @@ func (s *scene) assignLocks() {
 func (s *scene) findRetries() {
 	type who struct{ source, pid int }
 	byPID := make(map[who][]*gatepost.Event)
-	for _, e := range s.events(gatepost.OdooRetry, gatepost.OdooBadQuery) {
+	for _, e := range together(s.near, gatepost.OdooRetry, gatepost.OdooBadQuery) {
 		k := who{e.Ref.Source, e.PID}
 		byPID[k] = append(byPID[k], e)
 	}
 	for _, sv := range s.servers {
-		for _, w := range sv.works.all {
+		for _, w := range s.works[sv].all {
 			if !w.start.Known() {
 				continue
 			}

@@ -22,9 +22,9 @@ type trouble struct {
 }
 
 // outages finds trouble that no incident of the ledger tells of.
-func (s *scene) outages(ctx context.Context, h History, incidents []gatepost.Incident) ([]gatepost.Incident, error) {
+func (w *world) outages(ctx context.Context, incidents []gatepost.Incident, before int) ([]gatepost.Incident, error) {
 	var all []trouble
-	all = append(all, s.databaseTroubles()...)
+	all = append(all, w.databaseTroubles()...)
 	for _, k := range []struct {
 		kinds []gatepost.Kind
 		cause string
@@ -36,12 +36,18 @@ func (s *scene) outages(ctx context.Context, h History, incidents []gatepost.Inc
 		{[]gatepost.Kind{gatepost.PgDiskFull, gatepost.OdooDiskFull}, "disk_full", "no space left"},
 		{[]gatepost.Kind{gatepost.OdooLoadError}, "service_down_startup_failure", "a module or registry did not load"},
 	} {
-		all = append(all, s.clusters(k.cause, k.title, s.events(k.kinds...))...)
+		all = append(all, w.clusters(k.cause, k.title, w.events(k.kinds...))...)
 	}
-	all = append(all, s.clusters("rate_limited", "nginx turned requests away by its own limits", s.limited())...)
-	all = append(all, s.quietKills()...)
+	for _, t := range w.limited {
+		if n := len(all); n > 0 && all[n-1].cause == t.cause && t.from.Sub(all[n-1].to) <= w.quiet() {
+			all[n-1].to, all[n-1].count = t.to, all[n-1].count+t.count
+			continue
+		}
+		all = append(all, t)
+	}
+	all = append(all, w.quietKills()...)
 	all = slices.DeleteFunc(all, func(t trouble) bool {
-		if s.opt.Since.Known() && t.to < s.opt.Since || s.opt.Until.Known() && t.from > s.opt.Until {
+		if w.opt.Since.Known() && t.to < w.opt.Since || w.opt.Until.Known() && t.from > w.opt.Until {
 			return true
 		}
 		return slices.ContainsFunc(incidents, func(i gatepost.Incident) bool {
@@ -51,8 +57,8 @@ func (s *scene) outages(ctx context.Context, h History, incidents []gatepost.Inc
 	slices.SortStableFunc(all, func(a, b trouble) int { return sign(a.from < b.from) })
 	var out []gatepost.Incident
 	for i, t := range all {
-		in := s.outage(fmt.Sprintf("o-%02d", i+1), t)
-		statuses, err := s.statuses(ctx, h, t.from, t.to)
+		in := w.outage(fmt.Sprintf("o-%02d", before+i+1), t)
+		statuses, err := w.statusesIn(ctx, t.from, t.to)
 		if err != nil {
 			return nil, err
 		}
@@ -62,21 +68,10 @@ func (s *scene) outages(ctx context.Context, h History, incidents []gatepost.Inc
 	return out, nil
 }
 
-// limited are the lines in which nginx says that it limits a client.
-func (s *scene) limited() []*gatepost.Event {
-	var all []*gatepost.Event
-	for _, e := range s.byKind[gatepost.NginxError] {
-		if limitsText(e.Text) {
-			all = append(all, e)
-		}
-	}
-	return all
-}
-
 // databaseTroubles are the times without PostgreSQL.
-func (s *scene) databaseTroubles() []trouble {
+func (w *world) databaseTroubles() []trouble {
 	var all []trouble
-	for _, d := range s.database.downs {
+	for _, d := range w.database.downs {
 		t := trouble{cause: "service_down_db_unreachable", title: "PostgreSQL was down", from: d.from, to: d.to, count: 1,
 			root: gatepost.Step{Time: d.from, Says: "PostgreSQL went down", Ref: d.first.Ref}, evidence: []*gatepost.Event{d.first}}
 		switch {
@@ -95,7 +90,7 @@ func (s *scene) databaseTroubles() []trouble {
 		if !t.to.Known() {
 			t.to = t.from
 		}
-		lost := s.within(gatepost.OdooDBFailed, d.from.Add(-time.Second), t.to.Add(time.Second))
+		lost := w.within(gatepost.OdooDBFailed, d.from.Add(-time.Second), t.to.Add(time.Second))
 		if len(lost) == 0 && d.disk == nil && d.killed == nil {
 			continue // nobody missed it
 		}
@@ -108,30 +103,35 @@ func (s *scene) databaseTroubles() []trouble {
 }
 
 // clusters groups events of one kind of trouble into stretches.
-func (s *scene) clusters(cause, title string, events []*gatepost.Event) []trouble {
+func (w *world) clusters(cause, title string, events []*gatepost.Event) []trouble {
 	var all []trouble
 	for _, e := range events {
-		if n := len(all); n > 0 && e.Time.Sub(all[n-1].to) <= s.quiet() {
-			t := &all[n-1]
-			t.to = e.Time
-			t.count++
-			if len(t.evidence) < 5 {
-				t.evidence = append(t.evidence, e)
-			}
-			continue
-		}
-		all = append(all, trouble{cause: cause, title: title, from: e.Time, to: e.Time, count: 1,
-			root: gatepost.Step{Time: e.Time, Says: title, Ref: e.Ref}, evidence: []*gatepost.Event{e}})
+		all = cluster(all, cause, title, e, w.quiet())
 	}
 	return all
 }
 
+// cluster adds an event to the last stretch of trouble, or begins a new one after a quiet time.
+func cluster(all []trouble, cause, title string, e *gatepost.Event, quiet time.Duration) []trouble {
+	if n := len(all); n > 0 && e.Time.Sub(all[n-1].to) <= quiet {
+		t := &all[n-1]
+		t.to = e.Time
+		t.count++
+		if len(t.evidence) < 5 {
+			t.evidence = append(t.evidence, e)
+		}
+		return all
+	}
+	return append(all, trouble{cause: cause, title: title, from: e.Time, to: e.Time, count: 1,
+		root: gatepost.Step{Time: e.Time, Says: title, Ref: e.Ref}, evidence: []*gatepost.Event{e}})
+}
+
 // quietKills are processes of Odoo that the kernel killed without a request failing by it.
-func (s *scene) quietKills() []trouble {
+func (w *world) quietKills() []trouble {
 	var all []trouble
-	for _, sv := range s.servers {
+	for _, sv := range w.servers {
 		for _, d := range sv.deaths {
-			if d.how != byOOM || d.c != nil || slices.ContainsFunc(s.cases, func(c *Case) bool { return c.down != nil && c.Time.Sub(d.at).Abs() < time.Minute }) {
+			if d.how != byOOM || d.hit || slices.ContainsFunc(sv.downtimes, func(o *downtime) bool { return o.felt(d.at) }) {
 				continue
 			}
 			all = append(all, trouble{cause: "oom_kill", title: fmt.Sprintf("the kernel killed %s %d for memory", d.role, d.pid()), from: d.at, to: d.at, count: 1,
@@ -141,7 +141,12 @@ func (s *scene) quietKills() []trouble {
 	return all
 }
 
-func (s *scene) outage(id string, t trouble) gatepost.Incident {
+// felt reports whether a request failed in the downtime within a minute of t.
+func (d *downtime) felt(t gatepost.Time) bool {
+	return d.firstUntil.Known() && d.firstUntil.Add(-time.Minute) <= t && t <= d.lastUntil.Add(time.Minute)
+}
+
+func (w *world) outage(id string, t trouble) gatepost.Incident {
 	in := gatepost.Incident{ID: id, From: t.from, To: t.to, Cause: t.cause, Title: t.title, Instance: t.root.Says + " at " + clockTime(t.root.Time),
 		Confidence: 0.9, State: gatepost.Final}
 	root := t.root
@@ -153,11 +158,11 @@ func (s *scene) outage(id string, t trouble) gatepost.Incident {
 	if t.count > 1 {
 		in.Instance += fmt.Sprintf(", %d times until %s", t.count, clockTime(t.to))
 	}
-	g := &group{cause: t.cause, cases: []*Case{{event: t.evidence[0], until: t.to, Failure: &gatepost.Failure{Time: t.from, Start: gatepost.NoTime}}}}
+	g := &group{cause: t.cause, from: t.from, to: t.to}
 	if t.death != nil {
 		g.winners = []*Hypothesis{{death: t.death}}
 	}
-	in.Fix = lookup(t.cause).Fix(s, g)
+	in.Fix = lookup(t.cause).Fix(w, g)
 	return in
 }
 
@@ -186,12 +191,12 @@ func troubleSays(e *gatepost.Event) string {
 	return "PostgreSQL goes down"
 }
 
-// statuses counts what users saw in a stretch of time, beside plain success, as far as it is more
+// statusesIn counts what users saw in a stretch of time, beside plain success, as far as it is more
 // than what they see at other times.
-func (s *scene) statuses(ctx context.Context, h History, from, to gatepost.Time) (map[int]int, error) {
+func (w *world) statusesIn(ctx context.Context, from, to gatepost.Time) (map[int]int, error) {
 	from, to = from.Add(-time.Second), to.Add(2*time.Second)
 	seen := make(map[int]int)
-	for r, err := range h.Requests(ctx, gatepost.Query{From: from, To: to, Lanes: []gatepost.Lane{gatepost.LaneNginx}}) {
+	for r, err := range w.history.Requests(ctx, gatepost.Query{From: from, To: to, Lanes: []gatepost.Lane{gatepost.LaneNginx}}) {
 		if err != nil {
 			return nil, err
 		}
@@ -199,7 +204,7 @@ func (s *scene) statuses(ctx context.Context, h History, from, to gatepost.Time)
 			seen[st]++
 		}
 	}
-	counts, err := h.Statuses(ctx)
+	counts, err := w.history.Statuses(ctx)
 	if err != nil {
 		return nil, err
 	}

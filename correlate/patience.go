@@ -17,54 +17,61 @@ type patience struct {
 // patience returns nginx's timeout for a path. nginx.conf tells it; else the durations of the
 // 504s do, which cluster at the limit; else the matched Odoo lines, whose start is the request's
 // when it did not queue.
-func (s *scene) patienceFor(c *Case) patience {
-	if d, ok := s.opt.Setup.Duration("nginx", "proxy_read_timeout", c.Path); ok {
-		set, _ := s.opt.Setup.Find("nginx", "proxy_read_timeout", c.Path)
+func (w *world) patienceFor(c *Case) patience {
+	if d, ok := w.opt.Setup.Duration("nginx", "proxy_read_timeout", c.Path); ok {
+		set, _ := w.opt.Setup.Find("nginx", "proxy_read_timeout", c.Path)
 		return patience{limit: d, how: fmt.Sprintf("proxy_read_timeout %s in %s:%d", set.Value, set.File, set.Line), from: set}
 	}
 	if c.Duration != gatepost.Unknown && c.Phase == gatepost.PhaseHeaderTimeout && len(c.event.Attempts) <= 1 {
 		return patience{limit: c.Duration.Round(time.Second), how: fmt.Sprintf("nginx gave up after %s", seconds(c.Duration))}
 	}
-	return s.usual
+	return w.usual
 }
 
-// findUsualPatience sets the limit that holds where neither configuration nor the line itself
-// tells one. It is called once before works are matched and again after.
-func (s *scene) findUsualPatience() {
-	if d := s.patienceByDurations(); d > 0 {
-		s.usual = patience{limit: d, how: fmt.Sprintf("most 504 lines took %s", seconds(d))}
-	} else if d := s.patienceByWork(); d > 0 {
-		s.usual = patience{limit: d, how: fmt.Sprintf("Odoo began these requests %s before nginx gave up", seconds(d))}
-	}
+// patienceCount counts what failures tell of how long nginx waits.
+type patienceCount struct {
+	durations map[time.Duration]int // of the 504s, in whole seconds
+	works     map[time.Duration]int
+	longest   [2]time.Duration // that Odoo had been at work when nginx gave up, the longest first
 }
 
-// patienceByDurations is the most frequent whole-second duration of the 504s, 0 without any.
-func (s *scene) patienceByDurations() time.Duration {
-	count := make(map[time.Duration]int)
-	for _, c := range s.cases {
-		if c.Phase == gatepost.PhaseHeaderTimeout && c.Duration != gatepost.Unknown && len(c.event.Attempts) <= 1 {
-			count[c.Duration.Round(time.Second)]++
+// seeDuration counts how long nginx waited for a request, where the access log tells it.
+func (k *patienceCount) seeDuration(c *Case) {
+	if c.Phase == gatepost.PhaseHeaderTimeout && c.Duration != gatepost.Unknown && len(c.event.Attempts) <= 1 {
+		if k.durations == nil {
+			k.durations = make(map[time.Duration]int)
 		}
+		k.durations[c.Duration.Round(time.Second)]++
 	}
-	return mode(count)
 }
 
-// patienceByWork estimates the limit where the access log tells no durations. A request that did
+// seeWork counts how long Odoo had been at work on a request when nginx gave up.
+func (k *patienceCount) seeWork(c *Case) {
+	if c.Phase != gatepost.PhaseHeaderTimeout || c.work == nil || !c.work.start.Known() {
+		return
+	}
+	if c.work.finished && !c.work.guessed {
+		d := c.Time.Sub(c.work.start)
+		k.longest[1] = max(k.longest[1], min(d, k.longest[0]))
+		k.longest[0] = max(k.longest[0], d)
+	}
+	if c.work.start < c.Time && !c.work.straightAfter() {
+		if k.works == nil {
+			k.works = make(map[time.Duration]int)
+		}
+		// The true end lies in [Time, until): the limit is a whole second in that range.
+		k.works[c.until.Sub(c.work.start).Truncate(time.Second)]++
+	}
+}
+
+// byWork estimates the limit where the access log tells no durations. A request that did
 // not queue began at Odoo when it began at nginx, so its 504 came limit later: each match bounds
 // the limit to one resolution of nginx's stamp. Queued requests give less, hence the largest
 // whole second that more than one match, or the only match, allows.
-func (s *scene) patienceByWork() time.Duration {
-	count := make(map[time.Duration]int)
-	for _, c := range s.cases {
-		if c.Phase != gatepost.PhaseHeaderTimeout || c.work == nil || !c.work.start.Known() || c.work.start >= c.Time || c.work.straightAfter() {
-			continue
-		}
-		// The true end lies in [Time, until): the limit is a whole second in that range.
-		count[c.until.Sub(c.work.start).Truncate(time.Second)]++
-	}
-	most := count[mode(count)]
+func (k *patienceCount) byWork() time.Duration {
+	most := k.works[mode(k.works)]
 	best := time.Duration(0)
-	for d, n := range count {
+	for d, n := range k.works {
 		if d > best && n*4 >= most {
 			best = d
 		}
@@ -72,18 +79,18 @@ func (s *scene) patienceByWork() time.Duration {
 	return best
 }
 
-// findLeastPatience bounds how long nginx waits from below, for where nothing tells it: no request is given
+// least bounds how long nginx waits from below, for where nothing tells it: no request is given
 // up before its time, so whatever time Odoo had been at work on one by then was within it. The second
 // largest such time is taken, since one may be a wrong pair.
-func (s *scene) findLeastPatience() {
-	s.atLeast = leastPatience
-	most := time.Duration(0)
-	for _, c := range s.cases {
-		if c.Phase != gatepost.PhaseHeaderTimeout || c.work == nil || !c.work.finished || !c.work.start.Known() || c.work.guessed {
-			continue
-		}
-		d := c.Time.Sub(c.work.start)
-		s.atLeast, most = max(s.atLeast, min(d, most)), max(most, d)
+func (k *patienceCount) least() time.Duration { return max(leastPatience, k.longest[1]) }
+
+// findUsualPatience sets the limit that holds where neither configuration nor the line itself
+// tells one. It is called once before works are matched and again after.
+func (w *world) findUsualPatience() {
+	if d := mode(w.patience.durations); d > 0 {
+		w.usual = patience{limit: d, how: fmt.Sprintf("most 504 lines took %s", seconds(d))}
+	} else if d := w.patience.byWork(); d > 0 {
+		w.usual = patience{limit: d, how: fmt.Sprintf("Odoo began these requests %s before nginx gave up", seconds(d))}
 	}
 }
 
@@ -100,11 +107,11 @@ func mode(count map[time.Duration]int) time.Duration {
 
 // waitOf returns from when to when a request that timed out waited for nginx's patience to end.
 // from is NoTime when neither its duration nor the limit is known.
-func (s *scene) waitOf(c *Case) (from, to gatepost.Time) {
+func (w *world) waitOf(c *Case) (from, to gatepost.Time) {
 	if c.Start.Known() {
 		return c.Start, c.until
 	}
-	if p := s.patienceFor(c); p.limit > 0 {
+	if p := w.patienceFor(c); p.limit > 0 {
 		return c.Time.Add(-p.limit), c.until
 	}
 	return gatepost.NoTime, c.until

@@ -59,7 +59,7 @@ func (s *scene) buildQueues() {
 			continue
 		}
 		q := &queue{from: from, to: max(to, from), workers: c.server.workersAt(from)}
-		for w := range c.server.works.between(q.from, q.to) {
+		for w := range s.works[c.server].between(q.from, q.to) {
 			if w.c == c || !w.start.Known() {
 				continue
 			}

@@ -11,63 +11,112 @@ import (
 	"gatepost"
 )
 
-// scene is the history as the causes see it: indexed, joined, and not changed any more once
-// newScene returns.
+// scene is a stretch of the history as the causes see it: indexed, joined, and not changed any more once it is
+// built.
 type scene struct {
-	opt     Options
-	sources map[int]*gatepost.Source
-	byKind  map[gatepost.Kind][]*gatepost.Event // each by time
-	undated []*gatepost.Event                   // text on standard error
+	*world
+	stretch stretch
+	built   stage
 
-	servers    []*server
-	database   *database
-	locks      []*lockWait
-	crons      []*cronRun
-	cronsByEnd []*cronRun
-	cases      []*Case
-	failures   []gatepost.Failure // of the cases, in their order
-	routes     map[uint64]*sketch // how long each route normally takes in Odoo
-	portsTold  bool               // nginx names ports on which Odoo says that it listens
-	usual      patience           // nginx's timeout where no configuration tells it
-	atLeast    time.Duration      // and what it surely is not less than
+	near  map[gatepost.Kind][]*gatepost.Event // the frequent kinds, each by time
+	locks []*lockWait
+	cases []*Case                      // of the stretch, and beside it
+	works map[*server]*timeline[*work] // executions near failures
 }
 
-func newScene(ctx context.Context, h History, sources []gatepost.Source, o Options) (*scene, error) {
-	s := &scene{
-		opt:     o,
-		sources: make(map[int]*gatepost.Source),
-		byKind:  make(map[gatepost.Kind][]*gatepost.Event),
-		routes:  make(map[uint64]*sketch),
+func newScene(w *world, t stretch) *scene {
+	s := &scene{world: w, stretch: t, near: make(map[gatepost.Kind][]*gatepost.Event), works: make(map[*server]*timeline[*work])}
+	for _, sv := range w.servers {
+		s.works[sv] = newTimeline((*work).span, (*work).compare)
 	}
-	for i := range sources {
-		s.sources[sources[i].ID] = &sources[i]
-	}
-	words := make(map[string]string)
-	for e, err := range h.Events(ctx, gatepost.Query{}) {
-		if err != nil {
-			return nil, err
+	return s
+}
+
+// build goes on with a scene from where it is.
+func (s *scene) build(ctx context.Context, upTo stage) error {
+	if s.built == begun {
+		s.built = matched
+		s.findServersOfCases()
+		if err := s.buildWorks(ctx); err != nil {
+			return err
 		}
-		slim(&e, words)
-		if !e.Time.Known() || s.stamps(e.Ref.Source) == gatepost.StampsNone {
-			s.undated = append(s.undated, &e)
-			continue
-		}
-		s.byKind[e.Kind] = append(s.byKind[e.Kind], &e)
 	}
-	s.buildServers()
-	s.buildCases()
-	if err := s.buildWorks(ctx, h); err != nil {
-		return nil, err
+	if s.built == whole || upTo != whole {
+		return nil
+	}
+	s.built = whole
+	for _, q := range []gatepost.Query{
+		s.stretch.query(before, horizon, gatepost.PgStatement, gatepost.PgLockWait, gatepost.PgLockAcquired),
+		s.stretch.query(lead, horizon, gatepost.OdooRetry, gatepost.OdooBadQuery),
+	} {
+		if err := s.read(ctx, q); err != nil {
+			return err
+		}
 	}
 	for _, build := range []func(){
-		s.buildDatabase, s.findRetries, s.buildCrons, s.buildLocks, s.buildDowntimes, s.buildDeaths, s.matchGhosts, s.matchUnfinished, s.assignLocks, s.buildQueues,
+		s.unmatchEarly, s.findRetries, s.buildLocks, s.assignDowntimes, s.pairDeaths, s.matchGhosts, s.matchUnfinished, s.assignLocks, s.buildQueues,
 	} {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return err
 		}
 		build()
 	}
-	return s, nil
+	return nil
+}
+
+// readCases reads the failures of the stretch, and joins them with their error lines.
+func (s *scene) readCases(ctx context.Context) error {
+	if err := s.read(ctx, s.stretch.query(0, 0, gatepost.NginxRequest)); err != nil {
+		return err
+	}
+	if err := s.read(ctx, s.stretch.query(0, 0, gatepost.NginxError)); err != nil {
+		return err
+	}
+	s.joinCases()
+	return nil
+}
+
+// read takes events of frequent kinds into the scene. Of nginx's requests only failures are of use.
+func (s *scene) read(ctx context.Context, q gatepost.Query) error {
+	for _, k := range q.Kinds {
+		q.Sources = append(q.Sources, s.tellers[k]...)
+	}
+	if q.Sources == nil {
+		return nil // nobody tells
+	}
+	watched := s.watched()
+	words := make(map[string]string)
+	for e, err := range s.history.Events(ctx, q) {
+		if err != nil {
+			return err
+		}
+		if !e.Time.Known() || s.stamps(e.Ref.Source) == gatepost.StampsNone || e.Kind == gatepost.NginxRequest && !watched(&e) {
+			continue
+		}
+		kept := e
+		slim(&kept, words)
+		s.near[e.Kind] = append(s.near[e.Kind], &kept)
+	}
+	return nil
+}
+
+// own are the cases of the stretch itself.
+func (s *scene) own() []*Case {
+	own := s.cases
+	if s.stretch != endless {
+		own = s.casesIn(s.stretch.from, s.stretch.to-1)
+	}
+	return own
+}
+
+// leave takes back what the scene wrote into the world, so that the next one begins anew.
+func (s *scene) leave() {
+	for _, sv := range s.servers {
+		for _, d := range sv.deaths {
+			d.hit = d.hit || d.c != nil
+			d.c = nil
+		}
+	}
 }
 
 // slim lets go of what no cause looks at, and of copies of words that many events have in common: a night
@@ -102,21 +151,26 @@ func shared(word string, words map[string]string) string {
 	return word
 }
 
-func (s *scene) stamps(source int) gatepost.Stamps {
-	if src := s.sources[source]; src != nil {
+func (w *world) stamps(source int) gatepost.Stamps {
+	if src := w.sources[source]; src != nil {
 		return src.Stamps
 	}
 	return gatepost.StampsAbsolute
 }
 
 // events returns all events of the given kinds, by time.
-func (s *scene) events(kinds ...gatepost.Kind) []*gatepost.Event {
+func (w *world) events(kinds ...gatepost.Kind) []*gatepost.Event {
+	return together(w.byKind, kinds...)
+}
+
+// together merges the events of several kinds.
+func together(byKind map[gatepost.Kind][]*gatepost.Event, kinds ...gatepost.Kind) []*gatepost.Event {
 	if len(kinds) == 1 {
-		return s.byKind[kinds[0]]
+		return byKind[kinds[0]]
 	}
 	var all []*gatepost.Event
 	for _, k := range kinds {
-		all = append(all, s.byKind[k]...)
+		all = append(all, byKind[k]...)
 	}
 	sortEvents(all)
 	return all
@@ -145,9 +199,20 @@ func sign(less bool) int {
 	return 1
 }
 
-// within returns the events of a kind with from <= time <= to.
+// within returns the events of a kind with from <= time <= to, of a frequent kind those of the scene.
 func (s *scene) within(k gatepost.Kind, from, to gatepost.Time) []*gatepost.Event {
-	all := s.byKind[k]
+	if frequent[k] {
+		return between(s.near[k], from, to)
+	}
+	return s.world.within(k, from, to)
+}
+
+// within returns the events of a kind that is not frequent.
+func (w *world) within(k gatepost.Kind, from, to gatepost.Time) []*gatepost.Event {
+	return between(w.byKind[k], from, to)
+}
+
+func between(all []*gatepost.Event, from, to gatepost.Time) []*gatepost.Event {
 	i := sort.Search(len(all), func(i int) bool { return all[i].Time >= from })
 	j := sort.Search(len(all), func(i int) bool { return all[i].Time > to })
 	if i >= j {
@@ -158,8 +223,8 @@ func (s *scene) within(k gatepost.Kind, from, to gatepost.Time) []*gatepost.Even
 
 // covers reports whether a log of that program was demonstrably being written around t: silence
 // of a source that was never there proves nothing.
-func (s *scene) covers(format string, t gatepost.Time) bool {
-	for _, src := range s.sources {
+func (w *world) covers(format string, t gatepost.Time) bool {
+	for _, src := range w.sources {
 		if src.Format != format || !src.First.Known() {
 			continue
 		}
@@ -171,8 +236,8 @@ func (s *scene) covers(format string, t gatepost.Time) bool {
 }
 
 // has reports whether any log of that format was read at all.
-func (s *scene) has(format string) bool {
-	for _, src := range s.sources {
+func (w *world) has(format string) bool {
+	for _, src := range w.sources {
 		if src.Format == format && src.First.Known() {
 			return true
 		}
@@ -183,8 +248,8 @@ func (s *scene) has(format string) bool {
 // kernelSeen reports whether a kernel log that reaches over t was read. A ring buffer holds what
 // happened until it was printed, and is silent in good times, so only its beginning counts; of a
 // rotated file the end counts too, and of a syslog or journal that it has lines of the kernel.
-func (s *scene) kernelSeen(t gatepost.Time) bool {
-	for _, src := range s.sources {
+func (w *world) kernelSeen(t gatepost.Time) bool {
+	for _, src := range w.sources {
 		if !src.First.Known() || src.Clock.At(src.First) > t || src.Clock.Sigma > time.Minute {
 			continue
 		}
@@ -194,7 +259,7 @@ func (s *scene) kernelSeen(t gatepost.Time) bool {
 				return true
 			}
 		case "syslog":
-			if s.kernelLines()[src.ID] && src.Clock.At(src.Last) >= t.Add(-time.Minute) {
+			if w.kernelLines()[src.ID] && src.Clock.At(src.Last) >= t.Add(-time.Minute) {
 				return true
 			}
 		}
@@ -203,10 +268,10 @@ func (s *scene) kernelSeen(t gatepost.Time) bool {
 }
 
 // kernelLines are the sources that have lines of the kernel.
-func (s *scene) kernelLines() map[int]bool {
+func (w *world) kernelLines() map[int]bool {
 	has := make(map[int]bool)
 	for _, k := range []gatepost.Kind{gatepost.KernelOOM, gatepost.KernelBoot, gatepost.KernelSegfault, gatepost.KernelOverflow, gatepost.KernelStall, gatepost.KernelDisk, gatepost.KernelNetwork} {
-		for _, e := range s.byKind[k] {
+		for _, e := range w.byKind[k] {
 			has[e.Ref.Source] = true
 		}
 	}
@@ -215,8 +280,8 @@ func (s *scene) kernelLines() map[int]bool {
 
 // resolution is how coarse the stamps of a source are: an instant t of its lines lies in
 // [t, t+resolution).
-func (s *scene) resolution(source int) time.Duration {
-	if src := s.sources[source]; src != nil && src.Resolution > 0 {
+func (w *world) resolution(source int) time.Duration {
+	if src := w.sources[source]; src != nil && src.Resolution > 0 {
 		return src.Resolution
 	}
 	return time.Millisecond

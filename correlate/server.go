@@ -24,9 +24,8 @@ type server struct {
 	generations []*generation
 	downtimes   []*downtime
 	deaths      []*death
-	works       *timeline[*work] // executions near failures
-	lives       population       // of HTTP workers
-	requests    int64            // request lines in its log
+	lives       population // of HTTP workers
+	requests    int64      // request lines in its log
 	first, last gatepost.Time
 }
 
@@ -75,26 +74,17 @@ type failedStart struct {
 	errors []*gatepost.Event
 }
 
-var odooKinds = []gatepost.Kind{
-	gatepost.OdooRequest, gatepost.OdooStart, gatepost.OdooListening, gatepost.OdooGeventReady, gatepost.OdooLoaded, gatepost.OdooStop,
-	gatepost.OdooWorkerAlive, gatepost.OdooWorkerExit, gatepost.OdooWorkerTimeout, gatepost.OdooWorkerCPU,
-	gatepost.OdooWorkerMemory, gatepost.OdooWorkerRecycle, gatepost.OdooWorkerError, gatepost.OdooParentChanged,
-	gatepost.OdooThreadLimit, gatepost.OdooCronStart, gatepost.OdooCronEnd, gatepost.OdooCronError,
-	gatepost.OdooDBFailed, gatepost.OdooPoolFull, gatepost.OdooRetry, gatepost.OdooBadQuery, gatepost.OdooLoadError,
-	gatepost.OdooMemoryError, gatepost.OdooDiskFull, gatepost.OdooError, gatepost.OdooUpgrade,
-}
-
-// buildServers groups Odoo's logs into servers and rebuilds the lives of their processes.
-func (s *scene) buildServers() {
+// findServers groups Odoo's logs into servers.
+func (w *world) findServers() {
 	byName := make(map[string]*server)
-	owner := make(map[int]*server)
-	ids := make([]int, 0, len(s.sources))
-	for id := range s.sources {
+	w.owner, w.rebuilt = make(map[int]*server), make(map[*server]*rebuilding)
+	ids := make([]int, 0, len(w.sources))
+	for id := range w.sources {
 		ids = append(ids, id)
 	}
 	slices.Sort(ids)
 	for _, id := range ids {
-		src := s.sources[id]
+		src := w.sources[id]
 		if src.Format != "odoo" {
 			continue
 		}
@@ -104,27 +94,19 @@ func (s *scene) buildServers() {
 			sv = &server{
 				name: stem(src.Path), sources: make(map[int]bool), byPID: make(map[int][]*process), dbs: make(map[string]bool),
 				httpPorts: make(map[string]bool), geventPorts: make(map[string]bool),
-				first: gatepost.NoTime, last: gatepost.NoTime, works: newTimeline((*work).span, (*work).compare),
+				first: gatepost.NoTime, last: gatepost.NoTime,
 			}
 			byName[name] = sv
-			s.servers = append(s.servers, sv)
+			w.servers = append(w.servers, sv)
+			w.rebuilt[sv] = &rebuilding{server: sv, starts: make(map[int]*gatepost.Event)}
 		}
 		sv.sources[id] = true
-		owner[id] = sv
+		w.owner[id] = sv
 		sv.requests += src.Requests
 		sv.see(src.Clock.At(src.First))
 		sv.see(src.Clock.At(src.Last))
 	}
-	slices.SortFunc(s.servers, func(a, b *server) int { return cmp.Compare(a.name, b.name) })
-	events := make(map[*server][]*gatepost.Event)
-	for _, e := range s.events(odooKinds...) {
-		if sv := owner[e.Ref.Source]; sv != nil {
-			events[sv] = append(events[sv], e)
-		}
-	}
-	for _, sv := range s.servers {
-		sv.build(events[sv])
-	}
+	slices.SortFunc(w.servers, func(a, b *server) int { return cmp.Compare(a.name, b.name) })
 }
 
 func (sv *server) see(t gatepost.Time) {
@@ -139,52 +121,67 @@ func (sv *server) see(t gatepost.Time) {
 	}
 }
 
-// build walks the server's events in the order of time.
-func (sv *server) build(events []*gatepost.Event) {
-	workers := false
-	for _, e := range events {
-		if e.DB != "" && e.DB != "?" {
-			sv.dbs[e.DB] = true
+// rebuilding makes a server of its events, which it takes in the order of time. Those of a frequent kind are
+// not kept.
+type rebuilding struct {
+	server  *server
+	workers bool                    // it has HTTP workers of its own
+	open    *generation             // that has not ended
+	starts  map[int]*gatepost.Event // the last one of each pid
+}
+
+func (b *rebuilding) observe(e *gatepost.Event) {
+	if e.Kind == gatepost.OdooTraceback {
+		return // whose it is, it does not say
+	}
+	sv := b.server
+	if e.DB != "" && e.DB != "?" {
+		sv.dbs[e.DB] = true
+	}
+	switch e.Kind {
+	case gatepost.OdooWorkerAlive:
+		b.workers = b.workers || e.Name != "WorkerCron"
+		p := sv.birth(e.PID, e)
+		p.role = roleHTTP
+		if e.Name == "WorkerCron" {
+			p.role = roleCron
 		}
-		switch e.Kind {
-		case gatepost.OdooWorkerAlive:
-			workers = workers || e.Name != "WorkerCron"
-			p := sv.birth(e.PID, e)
-			p.role = roleHTTP
-			if e.Name == "WorkerCron" {
-				p.role = roleCron
-			}
-		case gatepost.OdooStart:
-			sv.birth(e.PID, e)
-		case gatepost.OdooListening:
-			sv.life(e.PID, e.Time).role = roleMaster
-			sv.httpPorts[port(e.Name)] = true
-		case gatepost.OdooGeventReady:
-			sv.life(e.PID, e.Time).role = roleGevent
-			sv.geventPorts[port(e.Name)] = true
-		case gatepost.OdooStop:
-			sv.life(e.PID, e.Time).role = roleMaster
-		case gatepost.OdooWorkerExit, gatepost.OdooWorkerTimeout, gatepost.OdooWorkerError:
-			p := sv.life(e.PID, e.Time)
-			p.end = e
-			if e.Name == "WorkerCron" {
-				p.does(roleCron)
-			}
-		case gatepost.OdooCronStart, gatepost.OdooCronEnd:
-			sv.life(e.PID, e.Time).does(roleCron)
-		case gatepost.OdooRequest:
-			if e.Name != "gevent" {
-				sv.life(e.PID, e.Time).does(roleHTTP)
-			}
+	case gatepost.OdooStart:
+		sv.birth(e.PID, e)
+	case gatepost.OdooListening:
+		sv.life(e.PID, e.Time).role = roleMaster
+		sv.httpPorts[port(e.Name)] = true
+	case gatepost.OdooGeventReady:
+		sv.life(e.PID, e.Time).role = roleGevent
+		sv.geventPorts[port(e.Name)] = true
+	case gatepost.OdooStop:
+		sv.life(e.PID, e.Time).role = roleMaster
+	case gatepost.OdooWorkerExit, gatepost.OdooWorkerTimeout, gatepost.OdooWorkerError:
+		p := sv.life(e.PID, e.Time)
+		p.end = e
+		if e.Name == "WorkerCron" {
+			p.does(roleCron)
 		}
-		if pid := cmp.Or(e.By, e.PID); pid != 0 {
-			sv.life(pid, e.Time).saw(e.Time)
+	case gatepost.OdooCronStart, gatepost.OdooCronEnd:
+		sv.life(e.PID, e.Time).does(roleCron)
+	case gatepost.OdooRequest:
+		if e.Name != "gevent" {
+			sv.life(e.PID, e.Time).does(roleHTTP)
 		}
 	}
+	if pid := cmp.Or(e.By, e.PID); pid != 0 {
+		sv.life(pid, e.Time).saw(e.Time)
+	}
+	b.generation(e)
+}
+
+// finish ends the rebuilding.
+func (b *rebuilding) finish() {
+	sv := b.server
 	delete(sv.httpPorts, "")
 	delete(sv.geventPorts, "")
-	sv.threaded = !workers && len(sv.httpPorts) > 0 && len(sv.geventPorts) == 0
-	sv.buildGenerations(events)
+	sv.threaded = !b.workers && len(sv.httpPorts) > 0 && len(sv.geventPorts) == 0
+	b.next()
 	sv.markInitial()
 }
 
@@ -234,65 +231,62 @@ func (p *process) does(r role) {
 // bornBefore reports whether the process had begun by t.
 func (p *process) bornBefore(t gatepost.Time) bool { return !p.born.Known() || p.born <= t }
 
-// buildGenerations finds the lives of the whole service. The event process prints the same start
-// block as the master; only a process that goes on to open the HTTP socket is a master.
-func (sv *server) buildGenerations(events []*gatepost.Event) {
-	var g *generation
-	next := func() {
-		if g != nil && !g.barren {
-			sv.generations = append(sv.generations, g)
+// generation finds the lives of the whole service. The event process prints the same start block as the
+// master; only a process that goes on to open the HTTP socket is a master.
+func (b *rebuilding) generation(e *gatepost.Event) {
+	switch e.Kind {
+	case gatepost.OdooStart:
+		b.starts[e.PID] = e
+		return
+	case gatepost.OdooListening:
+		if b.open != nil && b.open.listening != nil && b.open.master == e.PID && b.open.stop == nil && b.open.start == b.starts[e.PID] {
+			break // the port was taken, it tries again
 		}
-		g = nil
+		b.next()
+		b.open = &generation{master: e.PID, listening: e, start: b.starts[e.PID], last: e.Time, barren: true}
 	}
-	starts := make(map[int]*gatepost.Event)
-	for _, e := range events {
-		switch e.Kind {
-		case gatepost.OdooStart:
-			starts[e.PID] = e
-			continue
-		case gatepost.OdooListening:
-			if g != nil && g.listening != nil && g.master == e.PID && g.stop == nil && g.start == starts[e.PID] {
-				break // the port was taken, it tries again
-			}
-			next()
-			g = &generation{master: e.PID, listening: e, start: starts[e.PID], last: e.Time, barren: true}
-		}
-		if g == nil {
-			if e.Kind == gatepost.OdooStop || e.Kind == gatepost.OdooRequest || e.Kind == gatepost.OdooWorkerAlive || e.Kind == gatepost.OdooWorkerExit || e.Kind == gatepost.OdooParentChanged || e.Kind == gatepost.OdooCronStart || e.Kind == gatepost.OdooCronEnd {
-				g = &generation{last: e.Time} // it ran before the log began
-			} else {
-				continue
-			}
-		}
-		if e.Kind != gatepost.OdooListening && e.Kind != gatepost.OdooError && e.Kind != gatepost.OdooLoadError {
-			g.barren = false
-		}
-		switch e.Kind {
-		case gatepost.OdooLoaded:
-			if g.loaded == nil {
-				g.loaded = e
-			}
-		case gatepost.OdooGeventReady:
-			if g.gevent == nil {
-				g.gevent = e
-			}
-		case gatepost.OdooStop:
-			if own := starts[e.PID]; own != nil && own != g.start && g.master != e.PID {
-				break // a run beside the service, such as an upgrade or a shell, ends
-			}
-			if g.stop == nil {
-				g.stop, g.master = e, cmp.Or(g.master, e.PID)
-			}
-		case gatepost.OdooParentChanged:
-			if g.lost == nil {
-				g.lost = e
-			}
-		}
-		if pid := cmp.Or(e.By, e.PID); starts[pid] == nil || starts[pid].Time <= g.last || pid == g.master {
-			g.last = max(g.last, e.Time)
+	if b.open == nil {
+		if e.Kind == gatepost.OdooStop || e.Kind == gatepost.OdooRequest || e.Kind == gatepost.OdooWorkerAlive || e.Kind == gatepost.OdooWorkerExit || e.Kind == gatepost.OdooParentChanged || e.Kind == gatepost.OdooCronStart || e.Kind == gatepost.OdooCronEnd {
+			b.open = &generation{last: e.Time} // it ran before the log began
+		} else {
+			return
 		}
 	}
-	next()
+	if e.Kind != gatepost.OdooListening && e.Kind != gatepost.OdooError && e.Kind != gatepost.OdooLoadError {
+		b.open.barren = false
+	}
+	switch e.Kind {
+	case gatepost.OdooLoaded:
+		if b.open.loaded == nil {
+			b.open.loaded = e
+		}
+	case gatepost.OdooGeventReady:
+		if b.open.gevent == nil {
+			b.open.gevent = e
+		}
+	case gatepost.OdooStop:
+		if own := b.starts[e.PID]; own != nil && own != b.open.start && b.open.master != e.PID {
+			break // a run beside the service, such as an upgrade or a shell, ends
+		}
+		if b.open.stop == nil {
+			b.open.stop, b.open.master = e, cmp.Or(b.open.master, e.PID)
+		}
+	case gatepost.OdooParentChanged:
+		if b.open.lost == nil {
+			b.open.lost = e
+		}
+	}
+	if pid := cmp.Or(e.By, e.PID); b.starts[pid] == nil || b.starts[pid].Time <= b.open.last || pid == b.open.master {
+		b.open.last = max(b.open.last, e.Time)
+	}
+}
+
+// next ends the life of the service that is open.
+func (b *rebuilding) next() {
+	if b.open != nil && !b.open.barren {
+		b.server.generations = append(b.server.generations, b.open)
+	}
+	b.open = nil
 }
 
 // initialBurst is within how long of each other the workers that a master begins with come alive.

@@ -3,7 +3,6 @@ package correlate
 import (
 	"cmp"
 	"context"
-	"iter"
 	"slices"
 	"sort"
 	"time"
@@ -103,12 +102,7 @@ type contender struct {
 	status    int
 }
 
-// before is how long before a failure the lane of ordinary requests is looked at: enough to see what
-// the workers were at, when they last wrote, and how long each route normally takes.
-const before = time.Hour
-
-// moments are the times whose ordinary requests can matter: about each failure, before each start (what
-// the life before it wrote last), and after each kill (does the process write on?).
+// moments are the times whose ordinary requests can matter to the failures of the scene.
 func (s *scene) moments() spanSet {
 	var all spanSet
 	for _, c := range s.cases {
@@ -116,52 +110,21 @@ func (s *scene) moments() spanSet {
 		if !from.Known() {
 			from = c.Time
 		}
-		all = append(all, [2]gatepost.Time{from.Add(-before), to.Add(horizon)})
-	}
-	for _, sv := range s.servers {
-		for _, g := range sv.generations {
-			if g.listening != nil {
-				all = append(all, [2]gatepost.Time{g.listening.Time.Add(-before), g.listening.Time})
-			}
-		}
-	}
-	for _, e := range s.byKind[gatepost.KernelOOM] {
-		all = append(all, [2]gatepost.Time{e.Time.Add(-time.Minute), e.Time.Add(horizon)})
+		all = all.with(from.Add(-lead), to.Add(horizon))
 	}
 	return all.merged()
-}
-
-// requests yields the requests of a lane at the moments that matter, by time.
-func (s *scene) requests(ctx context.Context, h History, lane gatepost.Lane) iter.Seq2[gatepost.Request, error] {
-	return func(yield func(gatepost.Request, error) bool) {
-		for _, m := range s.moments() {
-			for r, err := range h.Requests(ctx, gatepost.Query{From: m[0], To: m[1], Lanes: []gatepost.Lane{lane}}) {
-				if !yield(r, err) || err != nil {
-					return
-				}
-			}
-		}
-	}
 }
 
 // buildWorks reads the lane of ordinary requests once for Odoo and once for nginx, and keeps
 // what touches a failure: the executions of the failing requests, and whatever else the workers
 // did while those waited.
-func (s *scene) buildWorks(ctx context.Context, h History) error {
-	s.findUsualPatience()
-	owner := make(map[int]*server)
-	for _, sv := range s.servers {
-		for id := range sv.sources {
-			owner[id] = sv
-		}
-	}
-	clients, err := s.clientsTell(ctx, h)
-	if err != nil {
+func (s *scene) buildWorks(ctx context.Context) error {
+	if err := s.read(ctx, s.stretch.query(lead, horizon, gatepost.OdooRequest)); err != nil {
 		return err
 	}
 	wanted := make(map[pair][]*contender)
 	id := func(key, client uint64) pair {
-		if !clients {
+		if !s.clients {
 			client = 0
 		}
 		return pair{key, client}
@@ -176,52 +139,41 @@ func (s *scene) buildWorks(ctx context.Context, h History) error {
 	}
 	spans := s.waitSpans()
 	dbs := make(map[gatepost.Ref]string) // of the slow ones: the lane of ordinary requests has no words
-	for _, e := range s.byKind[gatepost.OdooRequest] {
+	for _, e := range s.near[gatepost.OdooRequest] {
 		dbs[e.Ref] = e.DB
 	}
 	executions := make(map[pair][]*work)
-	for r, err := range s.requests(ctx, h, gatepost.LaneOdoo) {
+	served := make(map[*process]gatepost.Time) // when each ended its last request
+	moments := s.moments()
+	for r, err := range s.requests(ctx, gatepost.LaneOdoo, moments) {
 		if err != nil {
 			return err
 		}
-		sv := owner[r.Ref.Source]
+		sv := s.owner[r.Ref.Source]
 		if sv == nil {
 			continue
 		}
 		p := sv.life(int(r.PID), r.End)
-		p.saw(r.End)
-		p.does(roleHTTP)
-		if g := sv.generationAt(r.End); g != nil {
-			g.last = max(g.last, r.End)
-		}
 		w := work{server: sv, idle: gatepost.Unknown, pid: int(r.PID), start: gatepost.NoTime, end: r.End, sql: r.SQL, queries: int(r.Queries), status: int(r.Status), route: r.Route, db: dbs[r.Ref], ref: r.Ref, finished: true}
 		if r.Duration != gatepost.Unknown && r.Duration <= longest {
 			w.start = r.End.Add(-r.Duration)
-			if p.served.Known() {
-				w.idle = max(0, w.start.Sub(p.served))
-				// A worker serves one request at a time: two at once are threads of one process.
-				sv.threaded = sv.threaded || w.start < p.served.Add(-overlapSlack)
+			if last, ok := served[p]; ok {
+				w.idle = max(0, w.start.Sub(last))
 			}
-			k := s.routes[r.Route]
-			if k == nil {
-				k = new(sketch)
-				s.routes[r.Route] = k
-			}
-			k.add(r.Duration)
 		}
-		p.served = r.End
+		served[p] = r.End
 		who := id(r.Key, r.Client)
 		_, maybe := wanted[who]
 		busy := w.start.Known() && spans.touches(w.start, w.end)
 		if !busy && !maybe {
 			continue
 		}
-		sv.works.add(&w)
+		s.works[sv].add(&w)
 		if maybe {
 			executions[who] = append(executions[who], &w)
 		}
 	}
-	for r, err := range s.requests(ctx, h, gatepost.LaneNginx) {
+	for r, err := range s.requests(ctx, gatepost.LaneNginx, moments) {
 		if err != nil {
 			return err
 		}
@@ -238,26 +190,29 @@ func (s *scene) buildWorks(ctx context.Context, h History) error {
 	for p, list := range wanted {
 		match(list, executions[p])
 	}
-	s.findUsualPatience()
-	s.findLeastPatience()
+	return nil
+}
+
+// unmatchEarly takes back matches with executions that began before the request did. It comes when it is
+// known how long nginx waits.
+func (s *scene) unmatchEarly() {
 	for _, c := range s.cases {
 		if from, _ := s.waitOf(c); c.work != nil && from.Known() && c.work.start.Known() && c.work.start < from.Add(-errorSlack) {
-			c.work.c, c.work = nil, nil // it began before this request did
+			c.work.c, c.work = nil, nil
 		}
 	}
-	for _, sv := range s.servers {
-		sv.works.keep(func(w *work) bool { return w.c != nil || w.start.Known() })
+	for _, works := range s.works {
+		works.keep(func(w *work) bool { return w.c != nil || w.start.Known() })
 	}
-	return nil
 }
 
 // clientsTell reports whether Odoo's lines name the real clients. Without proxy_mode all of them
 // carry the proxy's address.
-func (s *scene) clientsTell(ctx context.Context, h History) (bool, error) {
+func (w *world) clientsTell(ctx context.Context) (bool, error) {
 	of := func(lane gatepost.Lane) (map[uint64]bool, error) {
 		seen := make(map[uint64]bool)
 		n := 0
-		for r, err := range h.Requests(ctx, gatepost.Query{Lanes: []gatepost.Lane{lane}}) {
+		for r, err := range w.history.Requests(ctx, gatepost.Query{Lanes: []gatepost.Lane{lane}}) {
 			if err != nil {
 				return nil, err
 			}
@@ -369,6 +324,15 @@ func (s *scene) waitSpans() spanSet {
 		all = append(all, [2]gatepost.Time{from.Add(-time.Second), to})
 	}
 	return all.merged()
+}
+
+// with adds a range; one that meets the last one extends it.
+func (all spanSet) with(from, to gatepost.Time) spanSet {
+	if n := len(all); n > 0 && all[n-1][0] <= from && from <= all[n-1][1] {
+		all[n-1][1] = max(all[n-1][1], to)
+		return all
+	}
+	return append(all, [2]gatepost.Time{from, to})
 }
 
 // merged sorts the ranges and joins those that meet.

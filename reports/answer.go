@@ -13,11 +13,11 @@ const headlineLimit = 160
 
 // answer is what the reader came for, in a few sentences. Names in it are as the logs have them.
 func (t *tally) answer() string {
-	if len(t.Failures) == 0 {
+	if t.failures == 0 {
 		return t.answerWithoutFailures()
 	}
 	var b strings.Builder
-	b.WriteString(counted(len(t.Failures), "request failed", "requests failed"))
+	b.WriteString(counted(t.failures, "request failed", "requests failed"))
 	if t.clients > 0 {
 		b.WriteString(" for " + counted(t.clients, "person", "people"))
 	}
@@ -27,7 +27,7 @@ func (t *tally) answer() string {
 	b.WriteString(".")
 	t.sayWhatHappened(&b)
 	if n := t.undetermined(); t.muchUndetermined(n) {
-		fmt.Fprintf(&b, " For %s the logs do not decide the cause.", ofThem(n, len(t.Failures)))
+		fmt.Fprintf(&b, " For %s the logs do not decide the cause.", ofThem(n, t.failures))
 	}
 	if n := len(t.Outages); n > 0 {
 		fmt.Fprintf(&b, " Besides, there was other trouble%s.", t.feltBy())
@@ -201,13 +201,12 @@ func (t *tally) facts() []fact {
 			all = append(all, fact{label, value})
 		}
 	}
-	if len(t.Failures) > 0 {
+	if t.failures > 0 {
 		add(t.failedLabel(), t.howMany())
 		if t.clients > 0 {
 			add("people", counted(t.clients, "client address", "different client addresses"))
 		}
-		first, last := t.firstAndLast()
-		add("when", t.clock.span(first, last))
+		add("when", t.clock.span(t.first, t.last))
 	}
 	if window := t.window(); window != "" {
 		add("asked for", window)
@@ -230,29 +229,11 @@ func (t *tally) failedLabel() string {
 }
 
 func (t *tally) howMany() string {
-	s := count(len(t.Failures))
-	if t.Requests >= int64(len(t.Failures)) {
-		s += fmt.Sprintf(" of %s (%s)", counted(t.Requests, "request", "requests"), percent(int64(len(t.Failures)), t.Requests))
+	s := count(t.failures)
+	if t.Requests >= int64(t.failures) {
+		s += fmt.Sprintf(" of %s (%s)", counted(t.Requests, "request", "requests"), percent(int64(t.failures), t.Requests))
 	}
 	return s + ": " + statusList(t.statuses)
-}
-
-// firstAndLast are the times of the first and the last failure.
-func (t *tally) firstAndLast() (first, last gatepost.Time) {
-	first, last = gatepost.NoTime, gatepost.NoTime
-	for i := range t.Failures {
-		at := t.Failures[i].Time
-		if !known(at) {
-			continue
-		}
-		if !known(first) || at < first {
-			first = at
-		}
-		if !known(last) || at > last {
-			last = at
-		}
-	}
-	return first, last
 }
 
 // caution counts what was given but not read, so that nobody trusts the figures too far.

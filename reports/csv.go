@@ -27,8 +27,10 @@ func renderCSV(w io.Writer, m *gatepost.Model, _ Options) error {
 	if err := out.Write(csvColumns); err != nil {
 		return err
 	}
-	for i := range m.Failures {
-		f := &m.Failures[i]
+	for f, err := range entries(m) {
+		if err != nil {
+			return err
+		}
 		file, _ := l.place(f.Ref)
 		row := []string{
 			f.ID, stamp(f.Time), stamp(f.Start), strconv.Itoa(f.Status), f.Method, f.Path, f.Client, f.Upstream, string(f.Phase),

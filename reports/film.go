@@ -39,11 +39,8 @@ func (p *page) film(t *tally, in *gatepost.Incident, f *gatepost.Failure) {
 	}
 	p.line("  " + pad("", filmLabel) + clip(begin, cols))
 	waiting := make([]int, cols)
-	for _, m := range t.members[in.ID] {
-		if !known(m.Start) {
-			continue
-		}
-		for i := max(film.Column(m.Start, cols), 0); i <= film.Column(m.Time, cols) && i < cols; i++ {
+	for _, m := range t.waits[in.ID] {
+		for i := max(film.Column(m.from, cols), 0); i <= film.Column(m.to, cols) && i < cols; i++ {
 			waiting[i]++
 		}
 	}

@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"errors"
 	"io"
 	"iter"
 
@@ -23,7 +24,7 @@ func renderJSON(w io.Writer, m *gatepost.Model, _ Options) error {
 	out.list(l.incidents())
 	out.text(",\n\"summary\":")
 	out.put(l.summary(), "}\n")
-	return out.done()
+	return errors.Join(l.err, out.done())
 }
 
 func (out *recordWriter) list(records iter.Seq[any]) {

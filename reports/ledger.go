@@ -135,20 +135,36 @@ type gapRecord struct {
 	Why  string `json:"why"`
 }
 
-// ledger makes the records of a Model.
+// ledger makes the records of a Model, one at a time: failures first, then incidents, then the summary, which
+// counts the failures that went by.
 type ledger struct {
-	m       *gatepost.Model
-	sources map[int]*gatepost.Source
+	m        *gatepost.Model
+	sources  map[int]*gatepost.Source
+	count    int
+	byStatus map[string]int
+	byCause  map[string]int
+	err      error // of reading the failures
 }
 
-func newLedger(m *gatepost.Model) *ledger { return &ledger{m, sourcesByID(m)} }
+func newLedger(m *gatepost.Model) *ledger {
+	return &ledger{m: m, sources: sourcesByID(m), byStatus: map[string]int{}, byCause: map[string]int{}}
+}
 
-// failures, incidents and summary yield one record at a time, so that a long night never stands
-// in memory twice.
+// failures yields the records of the failures, to the end or to an error, which it leaves in err.
 func (l *ledger) failures() iter.Seq[any] {
 	return func(yield func(any) bool) {
-		for i := range l.m.Failures {
-			if !yield(l.failure(&l.m.Failures[i])) {
+		if l.m.Failures == nil {
+			return
+		}
+		for f, err := range l.m.Failures.Failures() {
+			if err != nil {
+				l.err = err
+				return
+			}
+			l.count++
+			l.byStatus[strconv.Itoa(f.Status)]++
+			l.byCause[f.Verdict.Cause]++
+			if !yield(l.failure(&f)) {
 				return
 			}
 		}
@@ -236,15 +252,11 @@ func (l *ledger) summary() *summaryRecord {
 	r := &summaryRecord{
 		Type: "summary", Version: m.Version, Made: stamp(m.Made), From: stamp(m.From), To: stamp(m.To),
 		Requests: m.Requests, Statuses: byStatus(m.Statuses),
-		Failures: len(m.Failures), FailuresByStatus: map[string]int{}, FailuresByCause: map[string]int{},
+		Failures: l.count, FailuresByStatus: l.byStatus, FailuresByCause: l.byCause,
 		Incidents: len(m.Incidents), Outages: len(m.Outages),
 		Sources: make([]sourceRecord, 0, len(m.Sources)),
 		Gaps:    make([]gapRecord, 0, len(m.Gaps)),
 		Notes:   orEmpty(m.Notes),
-	}
-	for i := range m.Failures {
-		r.FailuresByStatus[strconv.Itoa(m.Failures[i].Status)]++
-		r.FailuresByCause[m.Failures[i].Verdict.Cause]++
 	}
 	for i := range m.Sources {
 		r.Sources = append(r.Sources, newSourceRecord(&m.Sources[i]))

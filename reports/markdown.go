@@ -20,7 +20,10 @@ var _ = register(&Report{
 const mdLineLimit = 500
 
 func renderMarkdown(w io.Writer, m *gatepost.Model, _ Options) error {
-	t := newTally(m)
+	t, err := newTally(m)
+	if err != nil {
+		return err
+	}
 	d := &markdown{bufio.NewWriter(w), t}
 	d.answer()
 	d.causeTable()
@@ -69,7 +72,7 @@ func (d *markdown) causeTable() {
 	d.w.WriteString("| cause | failed | share | meaning |\n|---|---:|---:|---|\n")
 	for _, c := range d.t.causes {
 		fmt.Fprintf(d.w, "| %s | %s | %s | %s |\n", mdCell(mdCode(c.name)), count(c.failures),
-			mdCell(say(percent(int64(c.failures), int64(len(d.t.Failures))))), mdCell(say(d.t.titles[c.name])))
+			mdCell(say(percent(int64(c.failures), int64(d.t.failures)))), mdCell(say(d.t.titles[c.name])))
 	}
 	d.w.WriteString("\n")
 }

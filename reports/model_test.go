@@ -95,16 +95,21 @@ func nightModel() *gatepost.Model {
 	m.Incidents = []gatepost.Incident{cronIncident(), undecidedIncident(), memoryIncident(), reportIncident()}
 	m.Incidents[0].Film = cronFilm()
 	m.Outages = []gatepost.Incident{databaseOutage()}
-	m.Failures = append(m.Failures, cronFailures(26)...)
-	m.Failures = append(m.Failures, failure(27, 502, clockOn(22, "04:30:00"), "GET", "/web/login", "10.20.4.4", gatepost.Verdict{
+	m.Failures = append(failuresOf(m), cronFailures(26)...)
+	m.Failures = append(failuresOf(m), failure(27, 502, clockOn(22, "04:30:00"), "GET", "/web/login", "10.20.4.4", gatepost.Verdict{
 		Cause: gatepost.Undetermined, Confidence: 0.44, State: gatepost.Final, Missing: []string{"no kernel log covers 04:30: give the output of dmesg"},
 		Rivals: []gatepost.Rival{{Cause: "oom_kill", Confidence: 0.44, WhyNot: "no kernel log was given"}},
 	}, "i-02"))
-	m.Failures = append(m.Failures, memoryFailures()...)
-	m.Failures = append(m.Failures, reportFailures()...)
+	m.Failures = append(failuresOf(m), memoryFailures()...)
+	m.Failures = append(failuresOf(m), reportFailures()...)
 	m.Gaps = []gatepost.Gap{{Source: errorLog, From: clockOn(22, "05:51:09"), To: clockOn(22, "07:59:58"), Why: "no line, although 4 requests failed in that time"}}
 	m.Notes = []string{"Odoo logs in UTC; that was checked against 12,004 requests.", "logs/odoo.log.1 and logs/odoo.log overlap by 4,096 bytes, which count once."}
 	return m
+}
+
+func failuresOf(m *gatepost.Model) gatepost.FailureList {
+	list, _ := m.Failures.(gatepost.FailureList)
+	return list
 }
 
 func failure(n, status int, at gatepost.Time, method, path, client string, v gatepost.Verdict, incident string) gatepost.Failure {
@@ -261,7 +266,7 @@ func undeterminedModel() *gatepost.Model {
 	in.ID, in.Failures, in.Clients, in.Statuses = "i-01", 3, 2, map[int]int{502: 3}
 	m.Incidents = []gatepost.Incident{in}
 	for i := range 3 {
-		m.Failures = append(m.Failures, failure(i, 502, clockOn(22, "04:30:00"), "GET", "/web/login", fmt.Sprintf("10.20.4.%d", i/2), gatepost.Verdict{
+		m.Failures = append(failuresOf(m), failure(i, 502, clockOn(22, "04:30:00"), "GET", "/web/login", fmt.Sprintf("10.20.4.%d", i/2), gatepost.Verdict{
 			Cause: gatepost.Undetermined, Confidence: 0.44, State: gatepost.Provisional, Missing: in.Missing, Rivals: in.Rivals}, "i-01"))
 	}
 	return m
@@ -292,7 +297,7 @@ func hostileModel() *gatepost.Model {
 		{Role: gatepost.Against, Says: hostileString, Text: hostileFence, Weight: -100_000},
 	}
 	rivals := []gatepost.Rival{{Cause: hostileAgent, Instance: hostilePath, Confidence: 2, WhyNot: hostileString}}
-	m.Failures = []gatepost.Failure{{
+	m.Failures = gatepost.FailureList{{
 		ID: hostileAgent, Ref: line(accessLog, 1), Time: m.From, Start: m.From, Status: 502, Method: "=GET" + hostilePath, Path: hostilePath, Client: "@" + hostileMarks,
 		Upstream: "-1+" + hostileAgent, Phase: gatepost.Phase(hostileFence), Incident: hostilePath,
 		Verdict: gatepost.Verdict{Cause: hostileAgent, Instance: hostileString, Via: hostileFence, Confidence: 0.5, State: gatepost.Final, Evidence: evidence, Rivals: rivals, Missing: []string{hostileString}},
@@ -341,7 +346,7 @@ func manyModel() *gatepost.Model {
 		in.Instance = fmt.Sprintf("kernel killed pid %d (odoo: WorkerHTT)", 7300+i)
 		m.Incidents = append(m.Incidents, in)
 		for j := range in.Failures {
-			m.Failures = append(m.Failures, failure(i*7+j, 502, in.From.Add(time.Duration(j)*time.Second), "GET", "/web/image/1", fmt.Sprintf("10.20.%d.%d", i, j), gatepost.Verdict{
+			m.Failures = append(failuresOf(m), failure(i*7+j, 502, in.From.Add(time.Duration(j)*time.Second), "GET", "/web/image/1", fmt.Sprintf("10.20.%d.%d", i, j), gatepost.Verdict{
 				Cause: "oom_kill", Instance: in.Instance, Confidence: 0.97, State: gatepost.Final}, in.ID))
 		}
 	}
@@ -352,7 +357,7 @@ func manyModel() *gatepost.Model {
 func emptyModel() *gatepost.Model {
 	nowhere := gatepost.Ref{Source: 99, Line: 7}
 	return &gatepost.Model{
-		Failures: []gatepost.Failure{{}, {Ref: nowhere, Time: gatepost.NoTime, Start: gatepost.NoTime, Duration: gatepost.Unknown, Incident: "i-77"}},
+		Failures: gatepost.FailureList{{}, {Ref: nowhere, Time: gatepost.NoTime, Start: gatepost.NoTime, Duration: gatepost.Unknown, Incident: "i-77"}},
 		Incidents: []gatepost.Incident{{}, {From: gatepost.NoTime, To: gatepost.NoTime,
 			Chain: []gatepost.Step{{}, {Ref: nowhere, Time: gatepost.NoTime}}, Evidence: []gatepost.Evidence{{}, {Ref: nowhere}}, Rivals: []gatepost.Rival{{}}, Fix: []gatepost.Advice{{}}}},
 		Outages: []gatepost.Incident{{}},
@@ -365,8 +370,8 @@ func emptyModel() *gatepost.Model {
 func longModel() *gatepost.Model {
 	m := nightModel()
 	url := "/web/" + strings.Repeat("a%20b漢", 13_000)
-	m.Failures[0].Path = url
-	m.Failures[0].Verdict.Evidence[0].Text = url
+	failuresOf(m)[0].Path = url
+	failuresOf(m)[0].Verdict.Evidence[0].Text = url
 	m.Incidents[0].Title, m.Incidents[0].Instance = url, url
 	m.Incidents[0].Evidence[0].Text = url
 	m.Incidents[0].Rivals[0].WhyNot = url
@@ -382,7 +387,7 @@ func citeChains(m *gatepost.Model) *gatepost.Model {
 			texts[e.Ref] = e.Text
 		}
 	}
-	for _, f := range m.Failures {
+	for _, f := range failuresOf(m) {
 		take(f.Verdict.Evidence)
 	}
 	for _, group := range [][]gatepost.Incident{m.Incidents, m.Outages} {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 
@@ -26,7 +27,7 @@ func renderNDJSON(w io.Writer, m *gatepost.Model, _ Options) error {
 		out.put(r, "\n")
 	}
 	out.put(l.summary(), "\n")
-	return out.done()
+	return errors.Join(l.err, out.done())
 }
 
 // recordWriter writes records as JSON, one at a time, and keeps the first error until done.

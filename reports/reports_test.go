@@ -39,8 +39,8 @@ func drawings(t *testing.T, m *gatepost.Model) map[string][]byte {
 		draw("report"+r.Ext, func(w io.Writer) error { return r.Render(w, m, Options{}) })
 	}
 	draw("narrow.txt", func(w io.Writer) error { return renderTimeline(w, m, Options{Width: 60}) })
-	if len(m.Failures) > 0 {
-		f := &m.Failures[len(m.Failures)/2]
+	if len(failuresOf(m)) > 0 {
+		f := &failuresOf(m)[len(failuresOf(m))/2]
 		draw("explain.txt", func(w io.Writer) error { return Explain(w, m, f, Options{}) })
 	}
 	return files
@@ -111,9 +111,9 @@ func TestTextFitsAndIsHarmless(t *testing.T) {
 					t.Fatal(err)
 				}
 				all := []string{b.String()}
-				for i := range m.Failures[:min(len(m.Failures), 3)] {
+				for i := range failuresOf(m)[:min(len(failuresOf(m)), 3)] {
 					b.Reset()
-					if err := Explain(&b, m, &m.Failures[i], o); err != nil {
+					if err := Explain(&b, m, &failuresOf(m)[i], o); err != nil {
 						t.Fatal(err)
 					}
 					all = append(all, b.String())
@@ -184,7 +184,7 @@ func TestErrorsOfTheWriter(t *testing.T) {
 				t.Errorf("%s after %d bytes: %v", r.Name, left, err)
 			}
 		}
-		if err := Explain(&brokenPipe{left / 2}, m, &m.Failures[0], Options{}); !errors.Is(err, errPipe) {
+		if err := Explain(&brokenPipe{left / 2}, m, &failuresOf(m)[0], Options{}); !errors.Is(err, errPipe) {
 			t.Errorf("explain: %v", err)
 		}
 	}
@@ -219,7 +219,7 @@ func TestLedgerKeepsItsPromise(t *testing.T) {
 				t.Errorf("%s: confidence %v", c.name, p)
 			}
 		}
-		want := slices.Concat(slices.Repeat([]string{"failure"}, len(m.Failures)),
+		want := slices.Concat(slices.Repeat([]string{"failure"}, len(failuresOf(m))),
 			slices.Repeat([]string{"incident"}, len(m.Incidents)+len(m.Outages)), []string{"summary"})
 		if !slices.Equal(order, want) {
 			t.Errorf("%s: records are %v", c.name, order)
@@ -269,7 +269,7 @@ func checkJSONText(t *testing.T, name, line string) {
 func TestLedgerFields(t *testing.T) {
 	m := nightModel()
 	l := newLedger(m)
-	f := l.failure(&m.Failures[0])
+	f := l.failure(&failuresOf(m)[0])
 	if f.File != "logs/access.log" || f.Line != 52_000 || f.Time != "2026-11-22T01:12:03Z" || f.Start != "2026-11-22T01:11:03Z" || f.Confidence != 0.9871 {
 		t.Errorf("failure: %+v", f)
 	}
@@ -301,7 +301,7 @@ func TestCSVReadsBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(rows) != len(m.Failures)+1 || strings.Join(rows[0], ",") != "id,time,start,status,method,path,client,upstream,phase,cause,instance,confidence,state,incident,file,line" {
+		if len(rows) != len(failuresOf(m))+1 || strings.Join(rows[0], ",") != "id,time,start,status,method,path,client,upstream,phase,cause,instance,confidence,state,incident,file,line" {
 			t.Errorf("%s: %d rows under %v", c.name, len(rows), rows[0])
 		}
 		for _, row := range rows {
@@ -320,7 +320,7 @@ func TestCSVReadsBack(t *testing.T) {
 // A long night must not wait for its report.
 func BenchmarkNDJSON(b *testing.B) {
 	m := nightModel()
-	m.Failures = slices.Repeat(m.Failures, 50_000/len(m.Failures)+1)[:50_000]
+	m.Failures = slices.Repeat(failuresOf(m), 50_000/len(failuresOf(m))+1)[:50_000]
 	for b.Loop() {
 		if err := renderNDJSON(io.Discard, m, Options{}); err != nil {
 			b.Fatal(err)
@@ -331,7 +331,7 @@ func BenchmarkNDJSON(b *testing.B) {
 
 func BenchmarkTimeline(b *testing.B) {
 	m := nightModel()
-	m.Failures = slices.Repeat(m.Failures, 50_000/len(m.Failures)+1)[:50_000]
+	m.Failures = slices.Repeat(failuresOf(m), 50_000/len(failuresOf(m))+1)[:50_000]
 	for b.Loop() {
 		if err := renderTimeline(io.Discard, m, Options{}); err != nil {
 			b.Fatal(err)

@@ -3,6 +3,7 @@ package reports
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strconv"
@@ -11,7 +12,7 @@ import (
 	"gatepost"
 )
 
-// tally is a Model, counted: what the reports for people say first, whatever they look like.
+// tally is a Model, counted in one pass over its ledger: what the reports for people say first, whatever they look like.
 type tally struct {
 	*gatepost.Model
 	clock    clock
@@ -19,10 +20,17 @@ type tally struct {
 	titles   map[string]string
 	causes   []causeCount
 	statuses []statusCount
+	failures int
 	clients  int
-	members  map[string][]*gatepost.Failure // by incident
-	stray    int                            // failures of no incident
+	first    gatepost.Time                 // of the failures
+	last     gatepost.Time                 //
+	members  map[string][]gatepost.Failure // the first ones of each incident
+	waits    map[string][]wait             // of those that an incident's film shows
+	stray    int                           // failures of no incident
 }
+
+// wait is how long a request that failed had to do with nginx.
+type wait struct{ from, to gatepost.Time }
 
 type causeCount struct {
 	name     string
@@ -33,7 +41,7 @@ type statusCount struct {
 	status, n int
 }
 
-func newTally(m *gatepost.Model) *tally {
+func newTally(m *gatepost.Model) (*tally, error) {
 	c := newClock(m)
 	told := *m
 	told.Incidents, told.Outages = c.incidents(m.Incidents), c.incidents(m.Outages)
@@ -43,16 +51,15 @@ func newTally(m *gatepost.Model) *tally {
 		clock:   c,
 		sources: sourcesByID(m),
 		titles:  make(map[string]string, len(m.Causes)),
-		members: make(map[string][]*gatepost.Failure, len(m.Incidents)),
+		members: make(map[string][]gatepost.Failure, len(m.Incidents)),
+		waits:   make(map[string][]wait),
+		first:   gatepost.NoTime,
+		last:    gatepost.NoTime,
 	}
 	for _, c := range m.Causes {
 		t.titles[c.Name] = c.Title
 	}
-	for i := range m.Incidents {
-		t.members[m.Incidents[i].ID] = nil
-	}
-	t.countFailures()
-	return t
+	return t, t.countFailures()
 }
 
 func sourcesByID(m *gatepost.Model) map[int]*gatepost.Source {
@@ -63,20 +70,39 @@ func sourcesByID(m *gatepost.Model) map[int]*gatepost.Source {
 	return byID
 }
 
-func (t *tally) countFailures() {
+func (t *tally) countFailures() error {
+	incidents := make(map[string]*gatepost.Incident, len(t.Incidents))
+	for i := range t.Incidents {
+		incidents[t.Incidents[i].ID] = &t.Incidents[i]
+	}
 	causes, statuses := map[string]int{}, map[int]int{}
 	clients := map[string]bool{}
-	for i := range t.Failures {
-		f := &t.Failures[i]
+	for f, err := range entries(t.Model) {
+		if err != nil {
+			return err
+		}
+		t.failures++
 		causes[f.Verdict.Cause]++
 		statuses[f.Status]++
 		if f.Client != "" {
 			clients[f.Client] = true
 		}
-		if in, ok := t.members[f.Incident]; ok {
-			t.members[f.Incident] = append(in, f)
-		} else {
+		if known(f.Time) {
+			if !known(t.first) {
+				t.first = f.Time
+			}
+			t.first, t.last = min(t.first, f.Time), max(t.last, f.Time)
+		}
+		in := incidents[f.Incident]
+		if in == nil {
 			t.stray++
+			continue
+		}
+		if len(t.members[in.ID]) < maxRequests {
+			t.members[in.ID] = append(t.members[in.ID], f)
+		}
+		if in.Film != nil && known(f.Start) && f.Start <= in.Film.To && f.Time >= in.Film.From {
+			t.waits[in.ID] = append(t.waits[in.ID], wait{f.Start, f.Time})
 		}
 	}
 	t.clients = len(clients)
@@ -87,6 +113,15 @@ func (t *tally) countFailures() {
 	slices.SortFunc(t.causes, func(a, b causeCount) int {
 		return cmp.Or(t.rank(b)-t.rank(a), b.failures-a.failures, strings.Compare(a.name, b.name))
 	})
+	return nil
+}
+
+// entries are the failures of a model without their arguments.
+func entries(m *gatepost.Model) iter.Seq2[gatepost.Failure, error] {
+	if m.Failures == nil {
+		return gatepost.FailureList(nil).Entries()
+	}
+	return m.Failures.Entries()
 }
 
 // rank puts undetermined first when it is large: nobody shall overlook how much is not known.
@@ -97,7 +132,7 @@ func (t *tally) rank(c causeCount) int {
 	return 0
 }
 
-func (t *tally) muchUndetermined(n int) bool { return n*5 > len(t.Failures) }
+func (t *tally) muchUndetermined(n int) bool { return n*5 > t.failures }
 
 // sortedStatuses lists statuses by number of requests.
 func sortedStatuses(statuses map[int]int) []statusCount {

@@ -28,7 +28,11 @@ const (
 )
 
 func renderTimeline(w io.Writer, m *gatepost.Model, o Options) error {
-	p, t := newPage(w, o), newTally(m)
+	t, err := newTally(m)
+	if err != nil {
+		return err
+	}
+	p := newPage(w, o)
 	p.firstScreen(t)
 	for i := range t.Incidents {
 		p.incident(t, &t.Incidents[i])
@@ -72,9 +76,9 @@ func (p *page) causeTable(t *tally) {
 	for _, c := range t.causes {
 		color := causeColor(c.name)
 		row := "  " + p.paint(color, pad(clip(visible(c.name), names), names)) + pad(count(c.failures), -failed) +
-			pad(percent(int64(c.failures), int64(len(t.Failures))), -share)
+			pad(percent(int64(c.failures), int64(t.failures)), -share)
 		if room >= bars/2 {
-			row += "  " + p.paint(color, pad(bar(float64(c.failures)/float64(len(t.Failures)), min(room, bars)), bars))
+			row += "  " + p.paint(color, pad(bar(float64(c.failures)/float64(t.failures), min(room, bars)), bars))
 		}
 		if meaning {
 			row += "  " + visible(t.titles[c.name])
@@ -261,10 +265,10 @@ func (p *page) requests(t *tally, in *gatepost.Incident) {
 		return
 	}
 	p.part("Requests that failed")
-	for _, f := range members[:min(len(members), maxRequests)] {
-		p.request(t, f)
+	for i := range members {
+		p.request(t, &members[i])
 	}
-	if more := len(members) - maxRequests; more > 0 {
+	if more := in.Failures - len(members); more > 0 {
 		p.para("  ", "and "+count(more)+" more; "+t.command("analyze --format csv")+" lists them all", proseRows)
 	}
 	p.para("  ", "The proof for one of them: "+t.explainHint(members[0].ID), proseRows)

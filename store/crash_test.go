@@ -168,7 +168,7 @@ func TestConcurrent(t *testing.T) {
 		})
 		run(func() error {
 			for range 20 {
-				for _, err := range s.Requests(t.Context(), gatepost.Query{Source: i + 1}) {
+				for _, err := range s.Requests(t.Context(), gatepost.Query{Sources: []int{i + 1}}) {
 					if err != nil {
 						return err
 					}

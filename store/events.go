@@ -137,7 +137,7 @@ type eventStream struct {
 }
 
 // eventPage is how many events a stream holds at a time.
-const eventPage = 200
+const eventPage = 1000
 
 // selectEvents reads a page: source, the row before it, the last raw stamp, kinds as JSON or NULL, how
 // many, bits of keys that are left out.
@@ -196,7 +196,7 @@ func (m *eventMerge) fill(ctx context.Context, st *eventStream) (err error) {
 	if st.last {
 		return nil
 	}
-	st.page, err = collect(ctx, m.s.read, scanEvent, selectEvents,
+	st.page, err = collect(ctx, m.s, scanEvent, selectEvents,
 		st.source, int64(st.time), st.offset, st.row, int64(st.to), m.kinds, eventPage, m.sparse)
 	if err != nil {
 		return err

@@ -28,10 +28,12 @@ func Statements() [][2]string {
 		{"how often each status", selectStatuses},
 		{"the settings", selectSettings},
 		{"forget the settings", "DELETE FROM _settings"},
+		{"whether there are verdicts", selectComplete},
+		{"whether the verdicts are complete from now on", markComplete},
 		{"all failures", selectFailures},
-		{"the evidence of all failures", selectEvidence("failure")},
+		{"an argument", selectEvidence},
 		{"all incidents", selectIncidents},
-		{"the evidence of all incidents", selectEvidence("incident")},
+		{"the text of a line", selectLine},
 	}
 	for _, table := range verdictTables {
 		all = append(all, [2]string{"forget what is in " + table, "DELETE FROM " + table})

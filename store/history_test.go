@@ -140,7 +140,7 @@ func (h *history) setClocks(t testing.TB, s *store.Store) map[int]*gatepost.Cloc
 
 // selects says whether q selects something by the definition of Query.
 func selects(q gatepost.Query, at gatepost.Time, source int) bool {
-	if q.Source != 0 && q.Source != source {
+	if !q.Wants(source) {
 		return false
 	}
 	if q.From == 0 && q.To == 0 {
@@ -183,7 +183,7 @@ func (h *history) query() gatepost.Query {
 		q.To = q.From.Add(time.Duration(rng.IntN(rng.IntN(20_000)+1)) * time.Second)
 	}
 	if rng.IntN(3) == 0 {
-		q.Source = 1 + rng.IntN(len(h.sources))
+		q.Sources = []int{1 + rng.IntN(len(h.sources))}
 	}
 	if rng.IntN(3) == 0 {
 		q.Lanes = []gatepost.Lane{gatepost.Lane(rng.IntN(3))}

@@ -94,7 +94,7 @@ func (s *Store) parts(ctx context.Context, q gatepost.Query) ([]part, error) {
 	var parts []part
 	for i := range sources {
 		src := &sources[i]
-		if q.Source != 0 && q.Source != src.ID {
+		if !q.Wants(src.ID) {
 			continue
 		}
 		for _, p := range partsOf(src, w) {

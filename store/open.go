@@ -76,12 +76,12 @@ func prepareFile(ctx context.Context, file string, durable bool) error {
 
 // journal is how the file survives an error. WAL also lets a report read while a live program writes; it
 // writes everything twice, which a private store has no use for: nobody else reads it, and nothing of it
-// has to survive the program.
+// has to survive the program, nor an error, which ends the program.
 func journal(durable bool) string {
 	if durable {
 		return "PRAGMA journal_mode = WAL"
 	}
-	return "PRAGMA journal_mode = MEMORY"
+	return "PRAGMA journal_mode = OFF"
 }
 
 // setJournal is patient: SQLite does not wait by itself when several processes open a new store at once

@@ -31,17 +31,20 @@ source, l a lane.
 
 `
 
+const owners = "what evidence belongs to is put together of failures and incidents; a million take about a second"
+
 // fullScans are the questions that may walk through a table that grows with the input, each with its
 // reason.
 var fullScans = map[string]string{
-	"program: all failures":                                                              "a report needs every failure",
-	"program: forget what is in _evidence":                                               "verdicts are replaced as a whole",
-	"program: forget what is in _failures":                                               "verdicts are replaced as a whole",
-	"manual: What failed, and why?":                                                      "counts every failure",
-	"manual: How many requests and how many errors in each minute?":                      "adds up every second",
+	"program: all failures":                                         "a report needs every failure",
+	"manual: What failed, and why?":                                 "counts every failure",
+	"manual: Which lines prove it?":                                 owners,
+	"people: evidence of a failure":                                 owners,
+	"people: evidence of an incident":                               owners,
+	"manual: How many requests and how many errors in each minute?": "adds up every second",
 	"manual: What happened on the machine in the five minutes before the first failure?": "an event's time is found by the clock of its source, row by row; a million take about a second",
-	"people: requests of a client":                                                       "clients are not in the index of the chunks",
-	"people: events of a kind":                                                           "an index would cost every run more than it saves the few who ask",
+	"people: requests of a client": "clients are not in the index of the chunks",
+	"people: events of a kind":     "an index would cost every run more than it saves the few who ask",
 }
 
 // question is a statement and what it is asked for.
@@ -150,7 +153,7 @@ func planOf(rows [][]any) (steps []string) {
 var planStep = regexp.MustCompile(`^ *- (SCAN|SEARCH) (\S+)(.*)$`)
 
 // small are tables that do not grow with the lines of the logs, and their names in the views.
-var small = []string{"_sources", "_routes", "_statuses", "_settings", "_incidents", "_unparsed", "s", "i", "u", "sqlite_schema", "json_each"}
+var small = []string{"_sources", "_routes", "_statuses", "_settings", "_incidents", "_unparsed", "_judgement", "s", "i", "u", "sqlite_schema", "json_each"}
 
 // walksThroughAll reports whether a step of a plan reads all rows of a table that grows. A scan of an
 // index does, and so does a search without one, which is how SQLite calls finding a least value.

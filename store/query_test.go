@@ -198,6 +198,6 @@ func fillForManual(t *testing.T, s *store.Store) {
 			Rivals:   []gatepost.Rival{{Cause: "worker_time_limit", WhyNot: "no watchdog line"}},
 			Evidence: []gatepost.Evidence{{Role: gatepost.For, Kind: gatepost.KernelOOM, Ref: e.Ref, Time: at, Join: "pid", Text: e.Text, Weight: 5000}}}}
 	f.Ref.Source = src.ID
-	check(t, s.SaveVerdicts(t.Context(), []gatepost.Failure{f}, []gatepost.Incident{{ID: "i-01", From: at, To: at, Cause: "oom_kill"}}, nil))
+	saveVerdicts(t, s, []gatepost.Failure{f}, []gatepost.Incident{{ID: "i-01", From: at, To: at, Cause: "oom_kill"}}, nil)
 	check(t, s.SaveSetup(t.Context(), gatepost.Setup{{Program: "odoo", Name: "workers", Value: "4"}}))
 }

@@ -85,7 +85,7 @@ func (s *Store) mergeRequests(ctx context.Context, q gatepost.Query) (*requestMe
 		}
 	}
 	for i := range sources {
-		if q.Source != 0 && q.Source != sources[i].ID {
+		if !q.Wants(sources[i].ID) {
 			continue
 		}
 		if err := m.find(ctx, &sources[i], lanes); err != nil {
@@ -111,7 +111,7 @@ func (m *requestMerge) find(ctx context.Context, src *gatepost.Source, lanes any
 	if raw.from != gatepost.NoTime && (!src.First.Known() || src.Last < raw.from || raw.to < src.First) {
 		return nil
 	}
-	refs, err := collect(ctx, m.s.read, func(row scanner) (chunkRef, error) {
+	refs, err := collect(ctx, m.s, func(row scanner) (chunkRef, error) {
 		c := chunkRef{source: src}
 		err := row.Scan(&c.id, &c.lane, &c.earliest)
 		c.earliest = c.earliest.Add(shift)
@@ -201,7 +201,7 @@ func (s *Store) Routes(ctx context.Context) (map[uint64]string, error) {
 const selectRoutes = "SELECT id, name FROM _routes"
 
 func (s *Store) routes(ctx context.Context) (map[uint64]string, error) {
-	list, err := collect(ctx, s.read, func(row scanner) (r gatepost.Route, err error) {
+	list, err := collect(ctx, s, func(row scanner) (r gatepost.Route, err error) {
 		var id int64
 		err = row.Scan(&id, &r.Name)
 		r.ID = uint64(id)
@@ -226,7 +226,7 @@ func (s *Store) Statuses(ctx context.Context) ([]gatepost.StatusCount, error) {
 	for i := range sources {
 		clocks[sources[i].ID] = &sources[i].Clock
 	}
-	counts, err := collect(ctx, s.read, func(row scanner) (c gatepost.StatusCount, err error) {
+	counts, err := collect(ctx, s, func(row scanner) (c gatepost.StatusCount, err error) {
 		err = row.Scan(&c.Source, &c.Status, &c.Requests, &c.First, &c.Last)
 		c.First, c.Last = clocks[c.Source].At(c.First), clocks[c.Source].At(c.Last)
 		return c, err

@@ -137,24 +137,56 @@ func (s *Store) Sources(ctx context.Context) ([]gatepost.Source, error) {
 	if err := s.Flush(ctx); err != nil {
 		return nil, err
 	}
-	sources, err := collect(ctx, s.read, scanSource, selectSources)
+	sources, err := collect(ctx, s, scanSource, selectSources)
 	return sources, s.fail("read sources", err)
 }
 
 // collect runs a query and returns all its rows.
-func collect[T any](ctx context.Context, db *sql.DB, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
-	rows, err := db.QueryContext(ctx, query, args...)
+func collect[T any](ctx context.Context, s *Store, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
+	var all []T
+	err := eachRow(ctx, s, func(row scanner) error {
+		v, err := scan(row)
+		if err == nil {
+			all = append(all, v)
+		}
+		return err
+	}, query, args...)
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	var all []T
-	for rows.Next() {
-		v, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, v)
+	return all, nil
+}
+
+// eachRow runs a query and hands its rows to f, to the end or to f's first error.
+func eachRow(ctx context.Context, s *Store, f func(scanner) error, query string, args ...any) error {
+	stmt, err := s.prepared(ctx, query)
+	if err != nil {
+		return err
 	}
-	return all, rows.Err()
+	rows, err := stmt.QueryContext(ctx, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := f(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// prepared prepares a statement of the program's own reading once: of these there are a dozen.
+func (s *Store) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
+	if known, ok := s.stmts.Load(query); ok {
+		return known.(*sql.Stmt), nil
+	}
+	stmt, err := s.read.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	if known, again := s.stmts.LoadOrStore(query, stmt); again {
+		return known.(*sql.Stmt), stmt.Close()
+	}
+	return stmt, nil
 }

@@ -24,8 +24,9 @@ type Store struct {
 	path string // for messages, "" when private
 	dir  string // directory of a private store, removed by Close
 
-	read  *sql.DB // connections of the program's own reading
-	query *sql.DB // connections of Query, which cannot write
+	read  *sql.DB  // connections of the program's own reading
+	stmts sync.Map // of them, prepared: *sql.Stmt by text
+	query *sql.DB  // connections of Query, which cannot write
 	done  context.CancelFunc
 	life  context.Context // ends with Close, and with it what Query left open
 

@@ -168,7 +168,7 @@ func queryOf(plan string, args []vtab.Value) (q gatepost.Query, any bool) {
 				return q, false
 			}
 			if isInt {
-				q.Source = int(n)
+				q.Sources = []int{int(n)}
 			}
 		case planLane:
 			// The comparison may ignore case, so a name that is none is left to SQLite.

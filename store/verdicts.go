@@ -3,84 +3,200 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"iter"
 
 	"gatepost"
 )
 
-// verdictTables hold verdicts. What refers to another table comes before it.
-var verdictTables = [...]string{"_evidence", "_failures", "_incidents"}
+// verdictTables hold verdicts. What refers to another table comes before it. The lines that verdicts cite
+// stay: their logs may be gone.
+var verdictTables = [...]string{"_evidence", "_failures", "_arguments", "_incidents"}
 
-// SaveVerdicts replaces all failures, incidents, outages and their evidence. An outage is an
-// incident without an entry in the ledger.
-func (s *Store) SaveVerdicts(ctx context.Context, failures []gatepost.Failure, incidents, outages []gatepost.Incident) error {
-	return s.replace(ctx, "save verdicts", func(w *writer) error {
+const markComplete = "UPDATE _judgement SET complete = ?"
+
+// BeginVerdicts forgets all verdicts, to make room for new ones. Until EndVerdicts there are none to read.
+func (s *Store) BeginVerdicts(ctx context.Context) error {
+	return s.replace(ctx, "forget verdicts", func(w *writer) error {
+		w.failures, w.arguments = 0, 0
 		for _, table := range verdictTables {
 			if _, err := w.exec("DELETE FROM " + table); err != nil {
 				return err
 			}
 		}
+		_, err := w.exec(markComplete, false)
+		return err
+	})
+}
+
+// AddFailures adds failures with their verdicts, some thousands at a time.
+func (s *Store) AddFailures(ctx context.Context, failures []gatepost.Failure) error {
+	return s.write(ctx, "save failures", func(w *writer) error {
+		v, err := w.verdicts()
+		if err != nil {
+			return err
+		}
 		for i := range failures {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if err := w.addFailure(&failures[i]); err != nil {
+			if err := v.addFailure(&failures[i]); err != nil {
 				return fmt.Errorf("failure %s: %w", failures[i].ID, err)
 			}
 		}
+		return v.flush()
+	})
+}
+
+// EndVerdicts adds the incidents and outages, and makes all verdicts readable. An outage is an
+// incident without an entry in the ledger.
+func (s *Store) EndVerdicts(ctx context.Context, incidents, outages []gatepost.Incident) error {
+	return s.write(ctx, "save incidents", func(w *writer) error {
+		v, err := w.verdicts()
+		if err != nil {
+			return err
+		}
 		for outage, list := range [][]gatepost.Incident{incidents, outages} {
 			for i := range list {
-				if err := w.addIncident(&list[i], outage); err != nil {
+				if err := v.addIncident(&list[i], outage); err != nil {
 					return fmt.Errorf("incident %s: %w", list[i].ID, err)
 				}
 			}
 		}
-		return nil
+		if err := v.flush(); err != nil {
+			return err
+		}
+		if _, err := w.exec(markComplete, true); err != nil {
+			return err
+		}
+		return w.commit()
 	})
 }
 
-const failureColumns = "id, source, offset, length, line, time, start, duration, status, method, path, client, upstream, phase, " +
-	"cause, instance, via, confidence, state, incident, rivals, missing"
-
-func (w *writer) addFailure(f *gatepost.Failure) error {
-	d := details{}
-	v := &f.Verdict
-	row, err := w.insert("INSERT INTO _failures ("+failureColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		f.ID, f.Ref.Source, f.Ref.Offset, f.Ref.Length, f.Ref.Line, int64(f.Time), int64(f.Start), int64(f.Duration), f.Status,
-		f.Method, f.Path, f.Client, f.Upstream, string(f.Phase),
-		v.Cause, v.Instance, v.Via, v.Confidence, string(v.State), f.Incident, d.text(v.Rivals), d.text(v.Missing))
-	if err := d.or(err); err != nil {
-		return err
-	}
-	return w.addEvidence(row, nil, v.All())
+// verdicts are failures or incidents on their way into the store, many rows in one statement.
+type verdicts struct {
+	*writer
+	known    map[argument]int64
+	failure  *bulk
+	argument *bulk
+	incident *bulk
+	evidence *bulk
+	line     *bulk
 }
 
-const incidentColumns = "id, outage, began, ended, cause, instance, title, confidence, state, failures, clients, statuses, chain, rivals, missing, fix, film"
-
-func (w *writer) addIncident(i *gatepost.Incident, outage int) error {
-	d := details{}
-	row, err := w.insert("INSERT INTO _incidents ("+incidentColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		i.ID, outage, int64(i.From), int64(i.To), i.Cause, i.Instance, i.Title, i.Confidence, string(i.State), i.Failures, i.Clients,
-		d.text(i.Statuses), d.text(i.Chain), d.text(i.Rivals), d.text(i.Missing), d.text(i.Fix), d.text(i.Film))
-	if err := d.or(err); err != nil {
-		return err
-	}
-	return w.addEvidence(nil, row, i.Evidence)
+func (w *writer) verdicts() (*verdicts, error) {
+	return &verdicts{writer: w, known: make(map[argument]int64),
+		failure:  w.bulk("INTO _failures (ordinal, argument, " + failureColumns + ")"),
+		argument: w.bulk("INTO _arguments (argument, cause, instance, via, confidence, state, rivals, missing)"),
+		incident: w.bulk("INTO _incidents (argument, " + incidentColumns + ")"),
+		evidence: w.bulk("INTO _evidence (argument, ordinal, " + evidenceColumns + ")"),
+		// What is known of a line whose log is gone is never lost.
+		line: w.bulk("OR IGNORE INTO _lines (source, offset, length, text)"),
+	}, w.begin()
 }
 
-const evidenceColumns = "role, kind, source, offset, length, line, time, joined, says, text, weight"
-
-// addEvidence stores the evidence of a failure or of an incident; the other row is nil.
-func (w *writer) addEvidence(failure, incident any, list []gatepost.Evidence) error {
-	for n := range list {
-		e := &list[n]
-		if _, err := w.exec("INSERT INTO _evidence (failure, incident, ordinal, "+evidenceColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-			failure, incident, n+1, string(e.Role), string(e.Kind), e.Ref.Source, e.Ref.Offset, e.Ref.Length, e.Ref.Line, int64(e.Time),
-			e.Join, e.Says, e.Text, e.Weight); err != nil {
+func (v *verdicts) flush() error {
+	for _, b := range []*bulk{v.argument, v.failure, v.incident, v.evidence, v.line} {
+		if err := b.flush(); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+const failureColumns = "id, source, offset, length, line, time, start, duration, status, method, path, client, upstream, phase, incident"
+
+func (v *verdicts) addFailure(f *gatepost.Failure) error {
+	argument, err := v.addArgument(&f.Verdict)
+	if err != nil {
+		return err
+	}
+	v.failures++
+	err = v.failure.add(v.failures, argument, f.ID, f.Ref.Source, f.Ref.Offset, f.Ref.Length, f.Ref.Line, int64(f.Time), int64(f.Start), int64(f.Duration), f.Status,
+		f.Method, f.Path, f.Client, f.Upstream, string(f.Phase), f.Incident)
+	if err != nil || f.Verdict.Symptom.Role == "" {
+		return err
+	}
+	return v.addEvidence(-v.failures, 1, f.Verdict.Symptom)
+}
+
+// argument is what a verdict rests on; equal ones are kept once. Of lists their place in memory counts: the
+// correlator gives the failures that share an argument the same ones.
+type argument struct {
+	cause, instance, via string
+	confidence           float64
+	state                gatepost.State
+	evidence             *gatepost.Evidence
+	rivals               *gatepost.Rival
+	missing              *string
+}
+
+func (v *verdicts) addArgument(of *gatepost.Verdict) (int64, error) {
+	key := argument{of.Cause, of.Instance, of.Via, of.Confidence, of.State, first(of.Evidence), first(of.Rivals), first(of.Missing)}
+	if id, ok := v.known[key]; ok {
+		return id, nil
+	}
+	d := details{}
+	v.arguments++
+	id := v.arguments
+	err := v.argument.add(id, of.Cause, of.Instance, of.Via, of.Confidence, string(of.State), d.text(of.Rivals), d.text(of.Missing))
+	if err := d.or(err); err != nil {
+		return 0, err
+	}
+	v.known[key] = id
+	return id, v.addEvidence(id, 2, of.Evidence...)
+}
+
+func first[T any](list []T) *T {
+	if len(list) == 0 {
+		return nil
+	}
+	return &list[0]
+}
+
+const incidentColumns = "id, outage, began, ended, cause, instance, title, confidence, state, failures, clients, statuses, chain, rivals, missing, fix, film"
+
+func (v *verdicts) addIncident(i *gatepost.Incident, outage int) error {
+	argument, err := v.addArgument(&gatepost.Verdict{Evidence: i.Evidence})
+	if err != nil {
+		return err
+	}
+	d := details{}
+	err = v.incident.add(argument, i.ID, outage, int64(i.From), int64(i.To), i.Cause, i.Instance, i.Title, i.Confidence, string(i.State), i.Failures, i.Clients,
+		d.text(i.Statuses), d.text(i.Chain), d.text(i.Rivals), d.text(i.Missing), d.text(i.Fix), d.text(i.Film))
+	if err := d.or(err); err != nil {
+		return err
+	}
+	for _, step := range i.Chain {
+		if err := v.addLine(step.Ref, step.Text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const evidenceColumns = "role, kind, source, offset, length, line, time, joined, says, weight"
+
+// addEvidence stores the evidence of an argument, numbered from ordinal on, and the text of its lines where
+// that is known. The symptom of a failure is an argument of its own: see the schema.
+func (v *verdicts) addEvidence(argument int64, ordinal int, list ...gatepost.Evidence) error {
+	for n := range list {
+		e := &list[n]
+		if err := v.evidence.add(argument, ordinal+n, string(e.Role), string(e.Kind), e.Ref.Source, e.Ref.Offset, e.Ref.Length, e.Ref.Line,
+			int64(e.Time), e.Join, e.Says, e.Weight); err != nil {
+			return err
+		}
+		if err := v.addLine(e.Ref, e.Text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addLine keeps the text of a line.
+func (v *verdicts) addLine(r gatepost.Ref, text string) error {
+	if text == "" {
+		return nil
+	}
+	return v.line.add(r.Source, r.Offset, r.Length, text)
 }
 
 // details turns lists into JSON and back and keeps the first error. What is empty is "[]", which
@@ -114,42 +230,112 @@ func (d *details) or(err error) error {
 	return err
 }
 
-// Failures returns all failures in the order in which they were saved.
-func (s *Store) Failures(ctx context.Context) ([]gatepost.Failure, error) {
-	failures, err := s.failures(ctx)
-	return failures, s.fail("read failures", err)
+const selectLine = "SELECT text FROM _lines WHERE source = ? AND offset = ? AND length = ?"
+
+// Line returns the text of a line that a verdict cited once, "" when none did.
+func (s *Store) Line(ctx context.Context, r gatepost.Ref) (string, error) {
+	texts, err := collect(ctx, s, func(row scanner) (text string, err error) { err = row.Scan(&text); return text, err }, selectLine, r.Source, r.Offset, r.Length)
+	if err != nil || len(texts) == 0 {
+		return "", s.fail("read a line", err)
+	}
+	return texts[0], nil
 }
 
-func (s *Store) failures(ctx context.Context) ([]gatepost.Failure, error) {
-	evidence, err := s.evidence(ctx, "failure")
-	if err != nil {
-		return nil, err
+// Ledger returns the failures of the verdicts that are complete; without any it yields an error. The loops over
+// it may read the store and not write to it.
+func (s *Store) Ledger(ctx context.Context) gatepost.Ledger { return ledger{s, ctx} }
+
+type ledger struct {
+	*Store
+	ctx context.Context
+}
+
+func (l ledger) Entries() iter.Seq2[gatepost.Failure, error]  { return l.each(false) }
+func (l ledger) Failures() iter.Seq2[gatepost.Failure, error] { return l.each(true) }
+
+const (
+	selectComplete = "SELECT complete FROM _judgement"
+	// selectFailures walks along an index: the order of the ledger must cost no sorting.
+	selectFailures = "SELECT ordinal, " + failureColumns + `, argument, cause, instance, via, confidence, state, rivals, missing
+	FROM _failures INDEXED BY _failures_by_time CROSS JOIN _arguments USING (argument) ORDER BY at, source, offset`
+	selectIncidents = "SELECT argument, " + incidentColumns + " FROM _incidents ORDER BY ordinal"
+)
+
+// ErrUnfinished is the error of reading verdicts that were never made, or not to their end.
+var ErrUnfinished = errors.New("its last analysis did not come to an end: run gatepost analyze again with it")
+
+// complete is nil when there are verdicts.
+func (s *Store) complete(ctx context.Context) error {
+	if err := s.Flush(ctx); err != nil {
+		return err
 	}
-	return collect(ctx, s.read, func(row scanner) (gatepost.Failure, error) {
-		var f gatepost.Failure
-		var ordinal int64
-		var rivals, missing string
-		v := &f.Verdict
-		err := row.Scan(&ordinal, &f.ID, &f.Ref.Source, &f.Ref.Offset, &f.Ref.Length, &f.Ref.Line, &f.Time, &f.Start, &f.Duration, &f.Status,
-			&f.Method, &f.Path, &f.Client, &f.Upstream, &f.Phase,
-			&v.Cause, &v.Instance, &v.Via, &v.Confidence, &v.State, &f.Incident, &rivals, &missing)
-		if err != nil {
-			return f, err
+	var complete bool
+	if err := s.read.QueryRowContext(ctx, selectComplete).Scan(&complete); err != nil {
+		return err
+	}
+	if !complete {
+		return ErrUnfinished
+	}
+	return nil
+}
+
+func (l ledger) each(whole bool) iter.Seq2[gatepost.Failure, error] {
+	return func(yield func(gatepost.Failure, error) bool) {
+		stop := errors.New("stop")
+		err := l.complete(l.ctx)
+		if err == nil {
+			reader := argumentReader{s: l.Store}
+			err = eachRow(l.ctx, l.Store, func(row scanner) error {
+				f, err := reader.failure(l.ctx, row, whole)
+				if err != nil {
+					return err
+				}
+				if !yield(f, nil) {
+					return stop
+				}
+				return nil
+			}, selectFailures)
 		}
+		if err != nil && err != stop {
+			yield(gatepost.Failure{}, l.fail("read failures", err))
+		}
+	}
+}
+
+// argumentReader reads failures with their arguments, and the argument that neighbours share once.
+type argumentReader struct {
+	s       *Store
+	last    int64 // argument
+	verdict gatepost.Verdict
+}
+
+func (r *argumentReader) failure(ctx context.Context, row scanner, whole bool) (gatepost.Failure, error) {
+	var f gatepost.Failure
+	var ordinal, argument int64
+	var rivals, missing string
+	v := &f.Verdict
+	err := row.Scan(&ordinal, &f.ID, &f.Ref.Source, &f.Ref.Offset, &f.Ref.Length, &f.Ref.Line, &f.Time, &f.Start, &f.Duration, &f.Status,
+		&f.Method, &f.Path, &f.Client, &f.Upstream, &f.Phase, &f.Incident,
+		&argument, &v.Cause, &v.Instance, &v.Via, &v.Confidence, &v.State, &rivals, &missing)
+	if err != nil || !whole {
+		return f, err
+	}
+	if argument != r.last {
 		d := details{}
 		d.read(rivals, &v.Rivals)
 		d.read(missing, &v.Missing)
-		if all := evidence[ordinal]; len(all) > 0 {
-			v.Symptom, v.Evidence = all[0], all[1:]
+		if v.Evidence, err = r.s.evidence(ctx, argument); d.or(err) != nil {
+			return f, d.or(err)
 		}
-		return f, d.err
-	}, selectFailures)
+		r.last, r.verdict = argument, *v
+	}
+	*v = r.verdict
+	symptom, err := r.s.evidence(ctx, -ordinal)
+	if len(symptom) > 0 {
+		v.Symptom = symptom[0]
+	}
+	return f, err
 }
-
-const (
-	selectFailures  = "SELECT ordinal, " + failureColumns + " FROM _failures ORDER BY ordinal"
-	selectIncidents = "SELECT ordinal, " + incidentColumns + " FROM _incidents ORDER BY ordinal"
-)
 
 // Incidents returns all incidents, and all outages, in the order in which they were saved.
 func (s *Store) Incidents(ctx context.Context) (incidents, outages []gatepost.Incident, err error) {
@@ -158,16 +344,15 @@ func (s *Store) Incidents(ctx context.Context) (incidents, outages []gatepost.In
 }
 
 func (s *Store) incidents(ctx context.Context) (incidents, outages []gatepost.Incident, err error) {
-	evidence, err := s.evidence(ctx, "incident")
-	if err != nil {
+	if err := s.complete(ctx); err != nil {
 		return nil, nil, err
 	}
-	_, err = collect(ctx, s.read, func(row scanner) (struct{}, error) {
+	_, err = collect(ctx, s, func(row scanner) (struct{}, error) {
 		var i gatepost.Incident
-		var ordinal int64
+		var argument int64
 		var outage bool
 		var statuses, chain, rivals, missing, fix, film string
-		err := row.Scan(&ordinal, &i.ID, &outage, &i.From, &i.To, &i.Cause, &i.Instance, &i.Title, &i.Confidence, &i.State, &i.Failures, &i.Clients,
+		err := row.Scan(&argument, &i.ID, &outage, &i.From, &i.To, &i.Cause, &i.Instance, &i.Title, &i.Confidence, &i.State, &i.Failures, &i.Clients,
 			&statuses, &chain, &rivals, &missing, &fix, &film)
 		if err != nil {
 			return struct{}{}, err
@@ -179,7 +364,9 @@ func (s *Store) incidents(ctx context.Context) (incidents, outages []gatepost.In
 		d.read(missing, &i.Missing)
 		d.read(fix, &i.Fix)
 		d.read(film, &i.Film)
-		i.Evidence = evidence[ordinal]
+		if i.Evidence, err = s.evidence(ctx, argument); err != nil {
+			return struct{}{}, err
+		}
 		if outage {
 			outages = append(outages, i)
 		} else {
@@ -190,22 +377,16 @@ func (s *Store) incidents(ctx context.Context) (incidents, outages []gatepost.In
 	return incidents, outages, err
 }
 
-// evidence returns the evidence of all failures or all incidents by the ordinal of its owner.
-func (s *Store) evidence(ctx context.Context, owner string) (map[int64][]gatepost.Evidence, error) {
-	all := map[int64][]gatepost.Evidence{}
-	_, err := collect(ctx, s.read, func(row scanner) (struct{}, error) {
-		var e gatepost.Evidence
-		var of int64
-		err := row.Scan(&of, &e.Role, &e.Kind, &e.Ref.Source, &e.Ref.Offset, &e.Ref.Length, &e.Ref.Line, &e.Time, &e.Join, &e.Says, &e.Text, &e.Weight)
-		all[of] = append(all[of], e)
-		return struct{}{}, err
-	}, selectEvidence(owner))
-	return all, err
+// evidence returns the evidence of an argument.
+func (s *Store) evidence(ctx context.Context, argument int64) ([]gatepost.Evidence, error) {
+	return collect(ctx, s, func(row scanner) (e gatepost.Evidence, err error) {
+		err = row.Scan(&e.Role, &e.Kind, &e.Ref.Source, &e.Ref.Offset, &e.Ref.Length, &e.Ref.Line, &e.Time, &e.Join, &e.Says, &e.Weight, &e.Text)
+		return e, err
+	}, selectEvidence, argument)
 }
 
-func selectEvidence(owner string) string {
-	return "SELECT " + owner + ", " + evidenceColumns + " FROM _evidence WHERE " + owner + " IS NOT NULL ORDER BY " + owner + ", ordinal"
-}
+const selectEvidence = `SELECT role, kind, e.source, e.offset, e.length, line, time, joined, says, weight, coalesce(text, '') FROM _evidence e
+	LEFT JOIN _lines l ON l.source = e.source AND l.offset = e.offset AND l.length = e.length WHERE argument = ? ORDER BY ordinal`
 
 // SaveSetup replaces what the configuration files say.
 func (s *Store) SaveSetup(ctx context.Context, setup gatepost.Setup) error {
@@ -227,7 +408,7 @@ const selectSettings = "SELECT program, name, value, scope, file, line FROM _set
 
 // Setup returns the settings in the order in which they were saved.
 func (s *Store) Setup(ctx context.Context) (gatepost.Setup, error) {
-	setup, err := collect(ctx, s.read, func(row scanner) (x gatepost.Setting, err error) {
+	setup, err := collect(ctx, s, func(row scanner) (x gatepost.Setting, err error) {
 		err = row.Scan(&x.Program, &x.Name, &x.Value, &x.Scope, &x.File, &x.Line)
 		return x, err
 	}, selectSettings)

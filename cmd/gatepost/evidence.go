@@ -5,81 +5,67 @@ import (
 	"iter"
 
 	"gatepost"
-	"gatepost/correlate"
 	"gatepost/parser/source"
+	"gatepost/store"
 )
 
 // evidenceLimit is how many bytes of a line are quoted.
 const evidenceLimit = 2000
 
-// quote fills in the text of all lines that a result cites: from the files where they lie, or,
-// when they were read by an earlier run, from what that run kept of them.
-func (in *ingest) quote(ctx context.Context, result *correlate.Result) error {
+// quotes fills in the text of the lines that verdicts cite: from the files where they lie, or,
+// when they were read by an earlier run, from what the store kept of them.
+type quotes struct {
+	*ingest
+	lines source.Lines
+	told  bool // that some could not be read again
+}
+
+func newQuotes(in *ingest) *quotes {
+	return &quotes{ingest: in, lines: source.Lines{File: func(id int) *source.File { return in.files[id] }, Limit: evidenceLimit}}
+}
+
+// close frees the files. They were read before, and so well.
+func (q *quotes) close() { q.lines.Close() }
+
+func (q *quotes) fill(ctx context.Context, all iter.Seq2[gatepost.Ref, *string]) error {
 	var refs []gatepost.Ref
-	away := false
-	for ref := range cited(result.Failures, result.Incidents, result.Outages) {
-		refs = append(refs, ref)
-		away = away || in.files[ref.Source] == nil
-	}
-	texts, err := source.Lines(refs, func(id int) *source.File { return in.files[id] }, evidenceLimit)
-	if err != nil {
-		in.note("some lines could not be read again: %v", err)
-	}
-	kept := make(map[gatepost.Ref]string)
-	if away {
-		if kept, err = in.kept(ctx); err != nil {
-			return err
+	for ref, line := range all {
+		if *line == "" { // an argument that goes on from one stretch to the next has its lines
+			refs = append(refs, ref)
 		}
 	}
-	for ref, line := range cited(result.Failures, result.Incidents, result.Outages) {
+	texts, err := q.lines.Text(refs)
+	if err != nil && !q.told {
+		q.told = true
+		q.note("some lines could not be read again: %v", err)
+	}
+	for ref, line := range all {
+		if *line != "" {
+			continue
+		}
 		text, ok := texts[ref]
 		if !ok {
-			text = kept[ref]
+			if text, err = kept(ctx, q.store, ref, texts); err != nil {
+				return err
+			}
 		}
 		*line = text
 	}
 	return nil
 }
 
-// kept returns the lines that the store has.
-func (in *ingest) kept(ctx context.Context) (map[gatepost.Ref]string, error) {
-	failures, err := in.store.Failures(ctx)
-	if err != nil {
-		return nil, err
-	}
-	incidents, outages, err := in.store.Incidents(ctx)
-	if err != nil {
-		return nil, err
-	}
-	texts := make(map[gatepost.Ref]string)
-	for ref, line := range cited(failures, incidents, outages) {
-		if *line != "" {
-			texts[ref] = *line
-		}
-	}
-	return texts, nil
+// kept returns what the store kept of a line.
+func kept(ctx context.Context, st *store.Store, ref gatepost.Ref, texts map[gatepost.Ref]string) (string, error) {
+	text, err := st.Line(ctx, ref)
+	texts[ref] = text
+	return text, err
 }
 
-// cited yields every line that is cited, with the place of its text, to be changed there.
-func cited(failures []gatepost.Failure, groups ...[]gatepost.Incident) iter.Seq2[gatepost.Ref, *string] {
+// citedBy yields every line that failures cite, with the place of its text, to be changed there. An argument
+// that neighbours share is passed once.
+func citedBy(failures []gatepost.Failure) iter.Seq2[gatepost.Ref, *string] {
 	return func(yield func(gatepost.Ref, *string) bool) {
-		evidence := func(all []gatepost.Evidence) bool {
-			for i := range all {
-				if all[i].Ref.Known() && !yield(all[i].Ref, &all[i].Text) {
-					return false
-				}
-			}
-			return true
-		}
-		chain := func(steps []gatepost.Step) bool {
-			for i := range steps {
-				if steps[i].Ref.Known() && !yield(steps[i].Ref, &steps[i].Text) {
-					return false
-				}
-			}
-			return true
-		}
-		var last *gatepost.Evidence // of what the failure before rests on
+		var last *gatepost.Evidence
 		for i := range failures {
 			v := &failures[i].Verdict
 			if v.Symptom.Ref.Known() && !yield(v.Symptom.Ref, &v.Symptom.Text) {
@@ -89,16 +75,36 @@ func cited(failures []gatepost.Failure, groups ...[]gatepost.Incident) iter.Seq2
 				continue
 			}
 			last = &v.Evidence[0]
-			if !evidence(v.Evidence) {
+			if !each(v.Evidence, yield) {
 				return
 			}
 		}
+	}
+}
+
+// citedIn yields every line that incidents cite.
+func citedIn(groups ...[]gatepost.Incident) iter.Seq2[gatepost.Ref, *string] {
+	return func(yield func(gatepost.Ref, *string) bool) {
 		for _, incidents := range groups {
 			for i := range incidents {
-				if !evidence(incidents[i].Evidence) || !chain(incidents[i].Chain) {
+				if !each(incidents[i].Evidence, yield) {
 					return
+				}
+				for j := range incidents[i].Chain {
+					if s := &incidents[i].Chain[j]; s.Ref.Known() && !yield(s.Ref, &s.Text) {
+						return
+					}
 				}
 			}
 		}
 	}
+}
+
+func each(all []gatepost.Evidence, yield func(gatepost.Ref, *string) bool) bool {
+	for i := range all {
+		if all[i].Ref.Known() && !yield(all[i].Ref, &all[i].Text) {
+			return false
+		}
+	}
+	return true
 }

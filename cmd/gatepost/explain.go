@@ -58,11 +58,15 @@ store is read, and the logs may be gone.`,
 // findFailure returns the failure whose ID begins with id.
 func findFailure(m *gatepost.Model, id string) (*gatepost.Failure, error) {
 	const hint = "gatepost analyze --format csv PATH... lists the failures with their IDs"
-	var found []*gatepost.Failure
-	for i := range m.Failures {
-		f := &m.Failures[i]
+	var found []gatepost.Failure
+	all := 0
+	for f, err := range m.Failures.Entries() {
+		if err != nil {
+			return nil, err
+		}
+		all++
 		if f.ID == id {
-			return f, nil
+			return whole(m, f.ID)
 		}
 		if strings.HasPrefix(f.ID, id) || strings.HasPrefix(strings.TrimPrefix(f.ID, "f-"), id) {
 			found = append(found, f)
@@ -72,8 +76,8 @@ func findFailure(m *gatepost.Model, id string) (*gatepost.Failure, error) {
 	case id == "":
 		return nil, usage(hint, "explain: the ID is empty")
 	case len(found) == 1:
-		return found[0], nil
-	case len(found) > 1:
+		return whole(m, found[0].ID)
+	case len(found) > 1 && id != "":
 		return nil, failed("one of "+firstIDs(found), "%s: %d failures begin with this", id, len(found))
 	}
 	for _, i := range m.Incidents {
@@ -81,13 +85,26 @@ func findFailure(m *gatepost.Model, id string) (*gatepost.Failure, error) {
 			return nil, failed("gatepost explain "+failureOf(m, id), "%s: is an incident, not a failure", id)
 		}
 	}
-	if len(m.Failures) == 0 {
+	if all == 0 {
 		return nil, failed("", "%s: no such failure; there is none at all in these logs", id)
 	}
-	return nil, failed(hint, "%s: no such failure among %d", id, len(m.Failures))
+	return nil, failed(hint, "%s: no such failure among %d", id, all)
 }
 
-func firstIDs(found []*gatepost.Failure) string {
+// whole returns the failure with an ID, with the argument for its verdict.
+func whole(m *gatepost.Model, id string) (*gatepost.Failure, error) {
+	for f, err := range m.Failures.Failures() {
+		if err != nil {
+			return nil, err
+		}
+		if f.ID == id {
+			return &f, nil
+		}
+	}
+	return nil, failed("", "%s: is gone from the store", id)
+}
+
+func firstIDs(found []gatepost.Failure) string {
 	const shown = 5
 	var ids []string
 	for _, f := range found[:min(shown, len(found))] {
@@ -101,8 +118,8 @@ func firstIDs(found []*gatepost.Failure) string {
 
 // failureOf returns the ID of the first failure of an incident.
 func failureOf(m *gatepost.Model, incident string) string {
-	for _, f := range m.Failures {
-		if f.Incident == incident {
+	for f, err := range m.Failures.Entries() {
+		if err == nil && f.Incident == incident {
 			return f.ID
 		}
 	}

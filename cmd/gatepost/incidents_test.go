@@ -142,12 +142,15 @@ type summary struct {
 func clock() time.Time { return time.Date(2028, time.January, 1, 0, 0, 0, 0, time.UTC) }
 
 // analyzed runs "gatepost analyze" with arguments, paths among them, and reads its ledger.
-func analyzed(t *testing.T, args ...string) *ledger {
+func analyzed(t *testing.T, args ...string) *ledger { return analyzedAtOnce(t, 0, args...) }
+
+// analyzedAtOnce says how many failures are judged at once.
+func analyzedAtOnce(t *testing.T, atOnce int, args ...string) *ledger {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	e := env{
 		stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr,
-		now: clock, zone: time.UTC, getenv: func(string) string { return "" },
+		now: clock, zone: time.UTC, getenv: func(string) string { return "" }, atOnce: atOnce,
 	}
 	l := &ledger{status: run(context.Background(), e, append([]string{"analyze", "--format", "ndjson"}, args...))}
 	l.stderr = stderr.String()
@@ -294,7 +297,7 @@ func checkEvidence(t *testing.T, l *ledger) {
 		}
 		if e.Line < 1 || e.Line > len(lines[e.File]) {
 			t.Errorf("%s:%d: is cited but is not there", e.File, e.Line)
-		} else if there := lines[e.File][e.Line-1:]; !quotes(e.Text, there) {
+		} else if there := lines[e.File][e.Line-1:]; !quotedIn(e.Text, there) {
 			t.Errorf("%s:%d: is cited as %q but reads %q", e.File, e.Line, e.Text, there[0])
 		}
 	}
@@ -317,9 +320,9 @@ func checkEvidence(t *testing.T, l *ledger) {
 	}
 }
 
-// quotes reports whether a citation is the text that begins with the first of lines: all of that
+// quotedIn reports whether a citation is the text that begins with the first of lines: all of that
 // line, or as much as is cited of a long one, and the further lines of its record.
-func quotes(cited string, lines []string) bool {
+func quotedIn(cited string, lines []string) bool {
 	for i, line := range strings.Split(strings.TrimSpace(cited), "\n") {
 		if i >= len(lines) {
 			return false

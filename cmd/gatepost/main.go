@@ -43,6 +43,7 @@ type env struct {
 	zone           *time.Location // of the machine
 	getenv         func(string) string
 	places         []string // where logs usually lie
+	atOnce         int      // failures that are judged at once, 0 for as many as is usual
 }
 
 func system() env {

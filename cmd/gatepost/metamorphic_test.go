@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 	"time"
 
@@ -125,6 +126,23 @@ func TestMachines(t *testing.T) {
 				}
 				if x := truth[f.Line]; !x.Blind && !x.accepts(f.Cause) {
 					t.Errorf("%s:%d is %s, not %s (%.2f)", f.File, f.Line, truth[f.Line].Cause, f.Cause, f.Confidence)
+				}
+			}
+		})
+	}
+}
+
+// TestStretches: a long history is judged a stretch at a time, which changes nothing. Here a stretch is a few
+// failures long.
+func TestStretches(t *testing.T) {
+	for _, in := range recorded(t) {
+		t.Run(in.name, func(t *testing.T) {
+			t.Parallel()
+			want := analyzed(t, in.dir)
+			for _, atOnce := range []int{2, 7} {
+				got := analyzedAtOnce(t, atOnce, in.dir)
+				if !reflect.DeepEqual(got, want) {
+					t.Errorf("%d at once:\n%+v\n, else\n%+v", atOnce, got, want)
 				}
 			}
 		})

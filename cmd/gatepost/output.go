@@ -177,10 +177,13 @@ func parseCondition(s string) (condition, error) {
 	return condition{name}, nil
 }
 
-func (c condition) holds(m *gatepost.Model) bool {
-	return slices.ContainsFunc(m.Failures, func(f gatepost.Failure) bool {
-		return c.cause == "" || f.Verdict.Cause == c.cause
-	})
+func (c condition) holds(m *gatepost.Model) (bool, error) {
+	for f, err := range m.Failures.Entries() {
+		if err != nil || c.cause == "" || f.Verdict.Cause == c.cause {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // write writes all reports of a model and returns the error that a condition makes of it.
@@ -192,7 +195,9 @@ func (w *writing) write(e *env, m *gatepost.Model) error {
 		}
 	}
 	for _, c := range w.conditions {
-		if c.holds(m) {
+		if holds, err := c.holds(m); err != nil {
+			return err
+		} else if holds {
 			return &exit{status: statusCondition}
 		}
 	}

@@ -95,6 +95,7 @@ func (a *analysis) judge(ctx context.Context, in *ingest) error {
 		return err
 	}
 	options := in.correlation(setup)
+	options.AtOnce = a.env.atOnce
 	if err := align(ctx, a.store, options); err != nil {
 		return err
 	}
@@ -102,24 +103,17 @@ func (a *analysis) judge(ctx context.Context, in *ingest) error {
 	if err != nil {
 		return err
 	}
-	result, err := correlate.Judge(ctx, a.store, sources, options)
+	result, err := in.judge(ctx, sources, options)
 	if err != nil {
-		return err
-	}
-	if err := in.quote(ctx, result); err != nil {
 		return err
 	}
 	a.model, err = a.env.model(ctx, a.store)
 	if err != nil {
 		return err
 	}
-	a.model.Failures, a.model.Incidents, a.model.Outages = result.Failures, result.Incidents, result.Outages
 	a.model.Watched, a.model.Paths = in.watched, a.paths
 	if in.db != "" {
 		a.model.Paths = []string{"--db", in.db}
-		if err := a.save(ctx); err != nil {
-			return err
-		}
 	}
 	if err := a.within(ctx, in); err != nil {
 		return err
@@ -131,9 +125,26 @@ func (a *analysis) judge(ctx context.Context, in *ingest) error {
 	return nil
 }
 
-// save puts the verdicts into the store, for whoever reads it: a private one goes away with the report.
-func (a *analysis) save(ctx context.Context) error {
-	return a.store.SaveVerdicts(ctx, a.model.Failures, a.model.Incidents, a.model.Outages)
+// judge gives the failures their verdicts, with the lines that prove them, and keeps them in the store.
+func (in *ingest) judge(ctx context.Context, sources []gatepost.Source, o correlate.Options) (*correlate.Result, error) {
+	if err := in.store.BeginVerdicts(ctx); err != nil {
+		return nil, err
+	}
+	q := newQuotes(in)
+	defer q.close()
+	result, err := correlate.Judge(ctx, in.store, sources, o, func(failures []gatepost.Failure) error {
+		if err := q.fill(ctx, citedBy(failures)); err != nil {
+			return err
+		}
+		return in.store.AddFailures(ctx, failures)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := q.fill(ctx, citedIn(result.Incidents, result.Outages)); err != nil {
+		return nil, err
+	}
+	return result, in.store.EndVerdicts(ctx, result.Incidents, result.Outages)
 }
 
 // within cuts the totals of the model to the time that was asked for.
@@ -239,6 +250,10 @@ func (e *env) model(ctx context.Context, st *store.Store) (*gatepost.Model, erro
 		seen.See(c.Last)
 	}
 	m.From, m.To = seen.First, seen.Last
+	m.Failures = st.Ledger(ctx)
+	if m.Incidents, m.Outages, err = st.Incidents(ctx); err != nil {
+		return nil, err
+	}
 	for _, src := range m.Sources {
 		if src.Problem != "" && src.Last.Known() {
 			m.Gaps = append(m.Gaps, gatepost.Gap{Source: src.ID, From: src.Clock.At(src.Last), To: gatepost.NoTime, Why: src.Problem})

@@ -64,23 +64,23 @@ func (a *analysis) load(ctx context.Context, db string) error {
 		return err
 	}
 	m := a.model
-	if m.Failures, err = a.store.Failures(ctx); err != nil {
-		return err
-	}
-	m.Watched, m.Paths = watchedIn(m.Failures), []string{"--db", db}
-	m.Incidents, m.Outages, err = a.store.Incidents(ctx)
+	m.Paths = []string{"--db", db}
+	m.Watched, err = watchedIn(m.Failures)
 	return err
 }
 
 // watchedIn returns the statuses that counted as failures when a store was made, as far as the
 // failures in it tell.
-func watchedIn(failures []gatepost.Failure) []int {
+func watchedIn(failures gatepost.Ledger) ([]int, error) {
 	all := []int{502, 504}
-	for _, f := range failures {
+	for f, err := range failures.Entries() {
+		if err != nil {
+			return nil, err
+		}
 		if !slices.Contains(all, f.Status) {
 			all = append(all, f.Status)
 		}
 	}
 	slices.Sort(all)
-	return all
+	return all, nil
 }

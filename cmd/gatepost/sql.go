@@ -45,12 +45,7 @@ func newSQL(e *env) *cobra.Command {
 			if in.db != "" && len(paths) == 0 {
 				return e.stored(cmd.Context(), in.db, do)
 			}
-			return e.reads(cmd.Context(), &in, paths, func(a *analysis) error {
-				if err := a.save(cmd.Context()); err != nil {
-					return err
-				}
-				return do(a)
-			})
+			return e.reads(cmd.Context(), &in, paths, do)
 		},
 	}
 	in.add(cmd)

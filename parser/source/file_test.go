@@ -255,8 +255,8 @@ func TestLines(t *testing.T) {
 			}
 			return nil
 		}
-		limit := 8
-		got, err := Lines(slices.Clone(refs), file, limit)
+		lines := &Lines{File: file, Limit: 8}
+		got, err := lines.Text(slices.Clone(refs))
 		if err != nil {
 			t.Fatal(name, err)
 		}
@@ -265,7 +265,17 @@ func TestLines(t *testing.T) {
 		if !maps.Equal(got, want) {
 			t.Errorf("%s: %v", name, got)
 		}
-		got, err = Lines(append(slices.Clone(refs), gatepost.Ref{Source: 1, Offset: omega + 1, Length: 5}), file, 7)
+		// In pieces it is the same, going on and going back.
+		for _, r := range []gatepost.Ref{refs[1], refs[3], refs[0], refs[1]} {
+			if got, err := lines.Text([]gatepost.Ref{r}); err != nil || got[r] != want[r] {
+				t.Errorf("%s: %q of %v, want %q, %v", name, got[r], r, want[r], err)
+			}
+		}
+		if err := lines.Close(); err != nil {
+			t.Error(err)
+		}
+		lines.Limit = 7
+		got, err = lines.Text(append(slices.Clone(refs), gatepost.Ref{Source: 1, Offset: omega + 1, Length: 5}))
 		want[refs[1]], want[refs[3]] = "alpha\n ", "beta g" // not half of the ä
 		if !errors.Is(err, io.ErrUnexpectedEOF) || !maps.Equal(got, want) {
 			t.Errorf("%s: of a shorter file: %v, %v", name, got, err)

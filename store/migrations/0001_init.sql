@@ -124,36 +124,46 @@ CREATE TABLE _settings (
 	line    INTEGER NOT NULL
 );
 
--- Verdicts are on the common clock.
-CREATE TABLE _failures (
-	ordinal    INTEGER PRIMARY KEY,
-	id         TEXT    NOT NULL,
-	source     INTEGER NOT NULL,
-	offset     INTEGER NOT NULL,
-	length     INTEGER NOT NULL,
-	line       INTEGER NOT NULL,
-	time       INTEGER NOT NULL,
-	start      INTEGER NOT NULL,
-	duration   INTEGER NOT NULL,
-	status     INTEGER NOT NULL,
-	method     TEXT    NOT NULL,
-	path       TEXT    NOT NULL,
-	client     TEXT    NOT NULL,
-	upstream   TEXT    NOT NULL,
-	phase      TEXT    NOT NULL,
+-- Verdicts are on the common clock. They are replaced as a whole, some thousand failures at a time: until the
+-- last one is there, no view shows any.
+CREATE TABLE _judgement (complete INTEGER NOT NULL);
+INSERT INTO _judgement VALUES (0);
+
+-- What a verdict rests on: the failures of one outage mostly share it.
+CREATE TABLE _arguments (
+	argument   INTEGER PRIMARY KEY,
 	cause      TEXT    NOT NULL,
 	instance   TEXT    NOT NULL,
 	via        TEXT    NOT NULL,
 	confidence REAL    NOT NULL,
 	state      TEXT    NOT NULL,
-	incident   TEXT    NOT NULL,
 	rivals     TEXT    NOT NULL, -- JSON
-	missing    TEXT    NOT NULL, -- JSON
+	missing    TEXT    NOT NULL  -- JSON
+);
+
+CREATE TABLE _failures (
+	ordinal  INTEGER PRIMARY KEY,
+	id       TEXT    NOT NULL,
+	source   INTEGER NOT NULL,
+	offset   INTEGER NOT NULL,
+	length   INTEGER NOT NULL,
+	line     INTEGER NOT NULL,
+	time     INTEGER NOT NULL,
+	start    INTEGER NOT NULL,
+	duration INTEGER NOT NULL,
+	status   INTEGER NOT NULL,
+	method   TEXT    NOT NULL,
+	path     TEXT    NOT NULL,
+	client   TEXT    NOT NULL,
+	upstream TEXT    NOT NULL,
+	phase    TEXT    NOT NULL,
+	incident TEXT    NOT NULL,
+	argument INTEGER NOT NULL,
 	-- The time as the view shows it: what people ask for is what an index must hold.
-	at         TEXT    AS (strftime('%Y-%m-%dT%H:%M:%fZ', nullif(time, -9223372036854775808) / 1000000 / 1000.0, 'unixepoch'))
+	at       TEXT    AS (strftime('%Y-%m-%dT%H:%M:%fZ', nullif(time, -9223372036854775808) / 1000000 / 1000.0, 'unixepoch'))
 );
 CREATE INDEX _failures_by_id ON _failures (id);
-CREATE INDEX _failures_by_time ON _failures (at);
+CREATE INDEX _failures_by_time ON _failures (at, source, offset);
 CREATE INDEX _failures_by_incident ON _failures (incident);
 
 CREATE TABLE _incidents (
@@ -167,6 +177,7 @@ CREATE TABLE _incidents (
 	title      TEXT    NOT NULL,
 	confidence REAL    NOT NULL,
 	state      TEXT    NOT NULL,
+	argument   INTEGER NOT NULL, -- of which there is only the evidence
 	failures   INTEGER NOT NULL,
 	clients    INTEGER NOT NULL,
 	statuses   TEXT    NOT NULL, -- JSON, as are all below
@@ -179,9 +190,8 @@ CREATE TABLE _incidents (
 CREATE INDEX _incidents_by_id ON _incidents (id);
 
 CREATE TABLE _evidence (
-	failure  INTEGER REFERENCES _failures (ordinal),  -- one of the two
-	incident INTEGER REFERENCES _incidents (ordinal),
-	ordinal  INTEGER NOT NULL,
+	argument INTEGER NOT NULL, -- or -ordinal of the failure whose symptom it is
+	ordinal  INTEGER NOT NULL, -- 1 is the symptom, an argument goes on from 2
 	role     TEXT    NOT NULL,
 	kind     TEXT    NOT NULL,
 	source   INTEGER NOT NULL,
@@ -191,11 +201,18 @@ CREATE TABLE _evidence (
 	time     INTEGER NOT NULL,
 	joined   TEXT    NOT NULL,
 	says     TEXT    NOT NULL,
-	text     TEXT    NOT NULL,
-	weight   INTEGER NOT NULL
-);
-CREATE INDEX _evidence_by_failure ON _evidence (failure, ordinal);
-CREATE INDEX _evidence_by_incident ON _evidence (incident, ordinal);
+	weight   INTEGER NOT NULL,
+	PRIMARY KEY (argument, ordinal)
+) WITHOUT ROWID;
+
+-- The text of the lines that verdicts cite: logs go away.
+CREATE TABLE _lines (
+	source INTEGER NOT NULL,
+	offset INTEGER NOT NULL,
+	length INTEGER NOT NULL,
+	text   TEXT    NOT NULL,
+	PRIMARY KEY (source, offset, length)
+) WITHOUT ROWID;
 
 -- The shift that a clock adds to a raw stamp, as gatepost.Clock does: that of the last step
 -- which is not later. A stamp's text has always the same width, so that it sorts by time.
@@ -238,24 +255,31 @@ CREATE VIEW failures AS
 SELECT f.id, f.at AS time,
 	strftime('%Y-%m-%dT%H:%M:%fZ', nullif(f.start, -9223372036854775808) / 1000000 / 1000.0, 'unixepoch') AS start,
 	f.status, f.method, f.path, f.client, f.upstream, f.phase, nullif(f.duration, -1) / 1e9 AS duration,
-	f.cause, f.instance, f.via, f.confidence, f.state, f.incident, f.rivals, f.missing,
+	a.cause, a.instance, a.via, a.confidence, a.state, f.incident, a.rivals, a.missing,
 	f.source, s.path AS file, f.line, f.offset, f.length
-FROM _failures f LEFT JOIN _sources s ON s.id = f.source;
+FROM _failures f JOIN _arguments a ON a.argument = f.argument LEFT JOIN _sources s ON s.id = f.source
+WHERE (SELECT complete FROM _judgement);
 
 CREATE VIEW incidents AS
 SELECT id, outage,
 	strftime('%Y-%m-%dT%H:%M:%fZ', nullif(began, -9223372036854775808) / 1000000 / 1000.0, 'unixepoch') AS began,
 	strftime('%Y-%m-%dT%H:%M:%fZ', nullif(ended, -9223372036854775808) / 1000000 / 1000.0, 'unixepoch') AS ended,
 	cause, instance, title, confidence, state, failures, clients, statuses, chain, rivals, missing, fix
-FROM _incidents;
+FROM _incidents
+WHERE (SELECT complete FROM _judgement);
 
 CREATE VIEW evidence AS
-SELECT f.id AS failure, i.id AS incident, e.ordinal, e.role, e.kind,
+SELECT o.failure, o.incident, e.ordinal, e.role, e.kind,
 	strftime('%Y-%m-%dT%H:%M:%fZ', nullif(e.time, -9223372036854775808) / 1000000 / 1000.0, 'unixepoch') AS time,
-	e.joined, e.says, e.text, e.weight,
+	e.joined, e.says, coalesce(l.text, '') AS text, e.weight,
 	nullif(e.source, 0) AS source, s.path AS file, nullif(e.line, 0) AS line,
 	CASE WHEN e.source <> 0 THEN e.offset END AS offset, CASE WHEN e.source <> 0 THEN e.length END AS length
-FROM _evidence e
-LEFT JOIN _failures f ON f.ordinal = e.failure
-LEFT JOIN _incidents i ON i.ordinal = e.incident
-LEFT JOIN _sources s ON s.id = e.source;
+FROM (
+	SELECT id AS failure, NULL AS incident, argument, -ordinal AS symptom FROM _failures
+	UNION ALL
+	SELECT NULL, id, argument, 0 FROM _incidents
+) o
+JOIN _evidence e ON e.argument IN (o.argument, o.symptom)
+LEFT JOIN _lines l ON l.source = e.source AND l.offset = e.offset AND l.length = e.length
+LEFT JOIN _sources s ON s.id = e.source
+WHERE (SELECT complete FROM _judgement);
