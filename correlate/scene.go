@@ -66,11 +66,17 @@ func (s *scene) build(ctx context.Context, upTo stage) error {
 
 // readCases reads the failures of the stretch, and joins them with their error lines.
 func (s *scene) readCases(ctx context.Context) error {
-	if err := s.read(ctx, s.stretch.query(0, 0, gatepost.NginxRequest)); err != nil {
-		return err
-	}
-	if err := s.read(ctx, s.stretch.query(0, 0, gatepost.NginxError)); err != nil {
-		return err
+	for _, k := range []gatepost.Kind{gatepost.NginxRequest, gatepost.NginxError} {
+		q := s.stretch.query(0, 0, k)
+		if s.opt.Since.Known() {
+			q.From = max(q.From, s.opt.Since.Add(-triesBefore))
+		}
+		if s.opt.Until.Known() && (q.To == 0 || q.To > s.opt.Until.Add(beside)) {
+			q.To = s.opt.Until.Add(beside)
+		}
+		if err := s.read(ctx, q); err != nil {
+			return err
+		}
 	}
 	s.joinCases()
 	return nil
@@ -91,6 +97,9 @@ func (s *scene) read(ctx context.Context, q gatepost.Query) error {
 			return err
 		}
 		if !e.Time.Known() || s.stamps(e.Ref.Source) == gatepost.StampsNone || e.Kind == gatepost.NginxRequest && !watched(&e) {
+			continue
+		}
+		if e.Kind == gatepost.NginxError && !explains(&e, s.near[gatepost.NginxRequest]) {
 			continue
 		}
 		kept := e

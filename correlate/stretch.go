@@ -106,11 +106,12 @@ type gatherer struct {
 	done    int // stretches
 	failing []*gatepost.Event
 	errors  []*gatepost.Event
+	enough  int // error lines from which on those are let go that are near no failure
 	words   map[string]string
 }
 
 func newGatherer(w *world) *gatherer {
-	return &gatherer{world: w, knife: newKnife(w.opt.AtOnce, w.requestRate()), words: make(map[string]string)}
+	return &gatherer{world: w, knife: newKnife(w.opt.AtOnce, w.requestRate()), enough: manyErrors, words: make(map[string]string)}
 }
 
 // fail takes a failing access line, in the order of time.
@@ -121,17 +122,25 @@ func (g *gatherer) fail(e gatepost.Event) {
 	g.knife.fail(e.Time)
 }
 
-// manyErrors is from how many error lines on those are let go that no failure is near to.
+// manyErrors is how many error lines are kept at least until it is seen whether a failure comes to them.
 const manyErrors = 20_000
 
 // explain takes a line of nginx's error log, in the order of time.
 func (g *gatherer) explain(e gatepost.Event) {
 	g.reach(e.Time)
-	slim(&e, g.words)
-	if len(g.errors) >= manyErrors && len(g.errors) >= 4*len(g.failing) && (len(g.failing) == 0 || g.failing[len(g.failing)-1].Time < g.errors[0].Time) {
-		g.errors = slices.Clone(between(g.errors, e.Time.Add(-triesBefore), e.Time))
+	if len(g.errors) >= g.enough {
+		g.errors = slices.DeleteFunc(g.errors, func(o *gatepost.Event) bool {
+			return o.Time < e.Time.Add(-triesBefore) && !explains(o, g.failing)
+		})
+		g.enough = max(manyErrors, 2*len(g.errors))
 	}
+	slim(&e, g.words)
 	g.errors = append(g.errors, &e)
+}
+
+// explains reports whether an error line can be about one of some failing access lines, by its time.
+func explains(e *gatepost.Event, failing []*gatepost.Event) bool {
+	return len(between(failing, e.Time.Add(-errorSlack-time.Second), e.Time.Add(triesBefore))) > 0
 }
 
 // reach ends the stretches of which nothing more comes.

@@ -102,10 +102,14 @@ type contender struct {
 	status    int
 }
 
-// moments are the times whose ordinary requests can matter to the failures of the scene.
+// moments are the times whose ordinary requests can matter to the failures of the scene: nobody executed a
+// request that was turned away.
 func (s *scene) moments() spanSet {
 	var all spanSet
 	for _, c := range s.cases {
+		if !c.timedOut() && c.gateway() {
+			continue
+		}
 		from, to := s.waitOf(c)
 		if !from.Known() {
 			from = c.Time
