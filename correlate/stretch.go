@@ -26,7 +26,7 @@ const lead = 10 * time.Minute
 
 const (
 	// usualAtOnce bounds the failures of a stretch.
-	usualAtOnce = 4000
+	usualAtOnce = 3000
 	// requestsEach is how many requests of Odoo weigh as much as a failure.
 	requestsEach = 25
 )

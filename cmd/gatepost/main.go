@@ -15,6 +15,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 	_ "time/tzdata" // zones by name on machines that have no list of them
@@ -22,7 +23,14 @@ import (
 	"golang.org/x/term"
 )
 
+// memoryLimit is from how much memory on the garbage collector works harder rather than let the program grow.
+// It bounds nothing by itself: that what is alive stays below it is the work of the rest.
+const memoryLimit = 64 << 20
+
 func main() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
 	// A reader that goes away, as in "gatepost analyze | head", is an error of writing and not the
 	// end of the process: temporary files must be removed.
 	signal.Ignore(syscall.SIGPIPE)
