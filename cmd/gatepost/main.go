@@ -43,6 +43,7 @@ type env struct {
 	zone           *time.Location // of the machine
 	getenv         func(string) string
 	places         []string // where logs usually lie
+	searchLeast    int64    // bytes of a log that is worth a search, 0 for what is reasonable
 }
 
 func system() env {

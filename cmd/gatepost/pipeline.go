@@ -95,14 +95,21 @@ func (a *analysis) judge(ctx context.Context, in *ingest) error {
 		return err
 	}
 	options := in.correlation(setup)
-	if err := align(ctx, a.store, options); err != nil {
+	history, err := in.history(ctx)
+	if err != nil {
+		return err
+	}
+	if err := align(ctx, a.store, history, options); err != nil {
+		return err
+	}
+	if err := in.zonesOfErrors(ctx); err != nil {
 		return err
 	}
 	sources, err := a.store.Sources(ctx)
 	if err != nil {
 		return err
 	}
-	result, err := correlate.Judge(ctx, a.store, sources, options)
+	result, err := correlate.Judge(ctx, history, sources, options)
 	if err != nil {
 		return err
 	}
@@ -182,8 +189,8 @@ func (in *ingest) settings(ctx context.Context) (gatepost.Setup, error) {
 	return in.setup, in.store.SaveSetup(ctx, in.setup)
 }
 
-// align finds the clocks of all sources and sets them in the store.
-func align(ctx context.Context, st *store.Store, o correlate.Options) error {
+// align finds the clocks of all sources by a history of the store, and sets them there.
+func align(ctx context.Context, st *store.Store, h correlate.History, o correlate.Options) error {
 	sources, err := st.Sources(ctx)
 	if err != nil {
 		return err
@@ -194,7 +201,7 @@ func align(ctx context.Context, st *store.Store, o correlate.Options) error {
 			return err
 		}
 	}
-	clocks, err := correlate.Align(ctx, st, sources, o)
+	clocks, err := correlate.Align(ctx, h, sources, o)
 	if err != nil {
 		return err
 	}
