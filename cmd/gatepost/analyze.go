@@ -13,9 +13,13 @@ usual places of this machine are read.
 Any access log will do for a list of failures; the causes stand in the other logs, so
 give as many as there are, of the same hours.
 
-With --db what was read is kept, and the next run with the same file reads only what is
-new: rotated and compressed logs are known again by their content, and every line counts
-once.
+With --since or --until an access log of 32 MiB or more is searched for that time and not
+read beyond what can matter to it; the report says how much was read. Other logs, and
+what is compressed or piped, are read whole.
+
+With --db everything is read and kept, and the next run with the same file reads only
+what is new: rotated and compressed logs are known again by their content, and every line
+counts once.
 
 Exit status: 0 the report was made, with or without failures in it; 1 it could not be
 made; 2 wrong usage; 3 it was made, but part of the input could not be read or was not

@@ -25,10 +25,13 @@ type ingest struct {
 
 	setup    gatepost.Setup
 	files    map[int]*source.File // of this run, by the ID of their source
-	known    []gatepost.Source    // what the store has, whenever it was read
-	logs     int                  // files of a known format
-	notes    []string             // worth knowing, nothing is missing
-	troubles []trouble            // what was not read or not recognised
+	parsers  map[int]*parser.Parser
+	begins   map[int]int64     // where reading began, of those that were searched
+	odoo     bool              // a log of Odoo is among the files
+	known    []gatepost.Source // what the store has, whenever it was read
+	logs     int               // files of a known format
+	notes    []string          // worth knowing, nothing is missing
+	troubles []trouble         // what was not read or not recognised
 }
 
 // trouble is a part of the input that is not in the report.
@@ -53,8 +56,9 @@ func (in *ingest) read(ctx context.Context, files []*source.File) error {
 	if in.known, err = in.store.Sources(ctx); err != nil {
 		return err
 	}
-	in.files = make(map[int]*source.File)
+	in.files, in.parsers, in.begins = make(map[int]*source.File), make(map[int]*parser.Parser), make(map[int]int64)
 	logs := in.configurations(files)
+	in.findOdoo(logs)
 	in.progress.expect(logs)
 	defer in.progress.done()
 	ctx, cancel := context.WithCancel(ctx)
@@ -122,6 +126,7 @@ type fileReading struct {
 	src    *gatepost.Source
 	head   gatepost.Source // src as it was when its lines began to be read
 	parser *parser.Parser
+	start  int64 // where reading began, when the log was searched
 
 	done     chan struct{} // closed when the lines are read
 	err      error         // that makes the report impossible
@@ -209,7 +214,11 @@ func (r *fileReading) prepare(ctx context.Context) error {
 	}
 	r.logs++
 	src.Format, src.Dialect = p.Format.Name, p.Dialect
-	r.parser = p
+	r.parser, r.parsers[src.ID] = p, p
+	if err := r.search(); err != nil {
+		r.trouble(remedy(err), "%s: %v", f.Path, reason(err))
+		r.parser = nil
+	}
 	return nil
 }
 
@@ -388,7 +397,7 @@ func (r *fileReading) lines(ctx context.Context) error {
 		return err
 	}
 	cutter.Mark(src)
-	src.Bytes = src.Position
+	src.Bytes = src.Position - r.start
 	r.tooLong(cutter)
 	r.notUnderstood()
 	return nil

@@ -154,8 +154,13 @@ func (s stamp) format(t time.Time, was string) string {
 	return strconv.FormatFloat(float64(t.UnixMicro())/1e6, 'f', digits, 64)
 }
 
-// shift moves every such stamp of a text. What only looks like a stamp stays as it is.
+// shift moves every such stamp of a text.
 func (s stamp) shift(text string, d time.Duration) string {
+	return s.rewrite(text, func(t time.Time) time.Time { return t.Add(d) })
+}
+
+// rewrite changes every such stamp of a text. What only looks like a stamp stays as it is.
+func (s stamp) rewrite(text string, change func(time.Time) time.Time) string {
 	var b strings.Builder
 	end := 0
 	for _, m := range s.in.FindAllStringSubmatchIndex(text, -1) {
@@ -164,7 +169,7 @@ func (s stamp) shift(text string, d time.Duration) string {
 		if err != nil {
 			continue
 		}
-		b.WriteString(text[end:m[2]] + s.format(t.Add(d), was))
+		b.WriteString(text[end:m[2]] + s.format(change(t), was))
 		end = m[3]
 	}
 	return b.String() + text[end:]

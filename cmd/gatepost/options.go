@@ -31,6 +31,7 @@ type readingFlags struct {
 	bootTime     string
 	workers      int
 	db           string
+	whole        bool // no option: the command wants all lines, whatever time is asked for
 }
 
 func (f *readingFlags) add(cmd *cobra.Command) {
@@ -78,13 +79,16 @@ type reading struct {
 	year         int
 	bootTime     gatepost.Time
 	db           string
+	whole        bool
+	searchLeast  int64 // bytes of a log that is worth a search
 }
 
 // override is a --source: the format of a file, or of all files in a directory.
 type override struct{ format, path string }
 
 func (f *readingFlags) resolve(e *env) (*reading, error) {
-	r := &reading{since: gatepost.NoTime, until: gatepost.NoTime, bootTime: gatepost.NoTime, year: f.year, db: f.db}
+	r := &reading{since: gatepost.NoTime, until: gatepost.NoTime, bootTime: gatepost.NoTime, year: f.year, db: f.db, whole: f.whole}
+	r.searchLeast = cmp.Or(e.searchLeast, searchLeast)
 	now := e.now().In(e.zone)
 	var err error
 	if f.zone != "" {

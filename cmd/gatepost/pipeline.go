@@ -96,14 +96,21 @@ func (a *analysis) judge(ctx context.Context, in *ingest) error {
 	}
 	options := in.correlation(setup)
 	options.AtOnce = a.env.atOnce
-	if err := align(ctx, a.store, options); err != nil {
+	history, err := in.history(ctx)
+	if err != nil {
+		return err
+	}
+	if err := align(ctx, a.store, history, options); err != nil {
+		return err
+	}
+	if err := in.zonesOfErrors(ctx); err != nil {
 		return err
 	}
 	sources, err := a.store.Sources(ctx)
 	if err != nil {
 		return err
 	}
-	result, err := in.judge(ctx, sources, options)
+	result, err := in.judge(ctx, history, sources, options)
 	if err != nil {
 		return err
 	}
@@ -126,13 +133,13 @@ func (a *analysis) judge(ctx context.Context, in *ingest) error {
 }
 
 // judge gives the failures their verdicts, with the lines that prove them, and keeps them in the store.
-func (in *ingest) judge(ctx context.Context, sources []gatepost.Source, o correlate.Options) (*correlate.Result, error) {
+func (in *ingest) judge(ctx context.Context, h correlate.History, sources []gatepost.Source, o correlate.Options) (*correlate.Result, error) {
 	if err := in.store.BeginVerdicts(ctx); err != nil {
 		return nil, err
 	}
 	q := newQuotes(in)
 	defer q.close()
-	result, err := correlate.Judge(ctx, in.store, sources, o, func(failures []gatepost.Failure) error {
+	result, err := correlate.Judge(ctx, h, sources, o, func(failures []gatepost.Failure) error {
 		if err := q.fill(ctx, citedBy(failures)); err != nil {
 			return err
 		}
@@ -193,8 +200,8 @@ func (in *ingest) settings(ctx context.Context) (gatepost.Setup, error) {
 	return in.setup, in.store.SaveSetup(ctx, in.setup)
 }
 
-// align finds the clocks of all sources and sets them in the store.
-func align(ctx context.Context, st *store.Store, o correlate.Options) error {
+// align finds the clocks of all sources by a history of the store, and sets them there.
+func align(ctx context.Context, st *store.Store, h correlate.History, o correlate.Options) error {
 	sources, err := st.Sources(ctx)
 	if err != nil {
 		return err
@@ -205,7 +212,7 @@ func align(ctx context.Context, st *store.Store, o correlate.Options) error {
 			return err
 		}
 	}
-	clocks, err := correlate.Align(ctx, st, sources, o)
+	clocks, err := correlate.Align(ctx, h, sources, o)
 	if err != nil {
 		return err
 	}

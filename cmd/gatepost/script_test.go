@@ -27,7 +27,7 @@ var update = flag.Bool("update", false, "rewrite the expected output in the scri
 // The scripts in testdata/script are the manual of the program as tests. In each of them logs/
 // holds the incident of "gatepost demo": 184 access lines with failures in lines 67, 76 and 115.
 // The variables NOW, PLACES and TERMINAL stand for the clock, the usual places of logs and what
-// is a terminal.
+// is a terminal, SEARCHED for the bytes of a log that is worth a search.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"gatepost": func() { os.Exit(run(context.Background(), scriptEnv(), os.Args[1:])) },
@@ -47,6 +47,7 @@ func scriptEnv() env {
 	e.places = filepath.SplitList(os.Getenv("PLACES"))
 	e.stdoutTerminal = strings.Contains(os.Getenv("TERMINAL"), "stdout")
 	e.stderrTerminal = strings.Contains(os.Getenv("TERMINAL"), "stderr")
+	e.searchLeast, _ = strconv.ParseInt(os.Getenv("SEARCHED"), 10, 64)
 	return e
 }
 
@@ -84,6 +85,7 @@ func TestScripts(t *testing.T) {
 			"head":     head,
 			"count":    count,
 			"rows":     rows,
+			"daily":    daily,
 		},
 	})
 }
@@ -166,6 +168,29 @@ func rows(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	if got := strings.Count(ts.ReadFile("stdout"), "\n") - 1; neg || got != want {
 		ts.Fatalf("%d rows in the output, want %d", got, want)
+	}
+}
+
+// daily N DIR lets what the logs in a directory tell happen on N days, one after the other.
+func daily(ts *testscript.TestScript, neg bool, args []string) {
+	days, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	logs := make(folder)
+	for name := range stamps {
+		path := filepath.Join(args[1], name)
+		if _, err := os.Stat(ts.MkAbs(path)); err != nil {
+			continue
+		}
+		for text := range strings.Lines(ts.ReadFile(path)) {
+			logs[name] = append(logs[name], line{text: strings.TrimSuffix(text, "\n")})
+		}
+	}
+	for name, lines := range logs.daily(days) {
+		var all strings.Builder
+		for _, l := range lines {
+			all.WriteString(l.text + "\n")
+		}
+		ts.Check(os.WriteFile(ts.MkAbs(filepath.Join(args[1], name)), []byte(all.String()), 0o644))
 	}
 }
 

@@ -20,7 +20,7 @@ const sqlExamples = `  gatepost sql 'SELECT cause, count(*) FROM failures GROUP 
   gatepost sql --db night.db --format csv 'SELECT * FROM events' > events.csv`
 
 func newSQL(e *env) *cobra.Command {
-	var in readingFlags
+	in := readingFlags{whole: true} // a statement may ask for any line
 	var format, output string
 	cmd := &cobra.Command{
 		Use:     "sql STATEMENT [PATH...]",

@@ -64,6 +64,7 @@ type Stream struct {
 	offset int64
 	before []byte // text just before the offset where reading was resumed
 	seek   bool   // plain text of something that can seek
+	end    int64  // where Read ends, 0 when that is where the text ends
 }
 
 func newStream(raw io.ReadCloser) (*Stream, error) {
@@ -90,6 +91,12 @@ func newStream(raw io.ReadCloser) (*Stream, error) {
 
 // Read reads text. A packed stream that ends too early gives all it holds and then an error.
 func (s *Stream) Read(p []byte) (int, error) {
+	if s.end > 0 {
+		if s.offset >= s.end {
+			return 0, io.EOF
+		}
+		p = p[:min(int64(len(p)), s.end-s.offset)]
+	}
 	n, err := s.text.Read(p)
 	s.offset += int64(n)
 	return n, s.explain(err)
@@ -140,6 +147,9 @@ func (s *Stream) SkipTo(offset int64) error {
 	s.offset += n
 	return s.explain(err)
 }
+
+// EndAt lets Read end at an offset as if the text did.
+func (s *Stream) EndAt(offset int64) { s.end = offset }
 
 // Close ends the unpacking and closes the file.
 func (s *Stream) Close() error {
