@@ -27,6 +27,9 @@ func cronWork(s *scene, w *work) []Hypothesis {
 	if h, ok := s.cronInThread(w); ok {
 		return []Hypothesis{h}
 	}
+	if h, ok := s.cronSlowsAll(w); ok {
+		return []Hypothesis{h}
+	}
 	return s.innocentCron(w)
 }
 
@@ -104,6 +107,24 @@ func (s *scene) cronInThread(w *work) (Hypothesis, bool) {
 		}, true
 	}
 	return Hypothesis{}, false
+}
+
+// cronSlowsAll is a scheduled action that takes the processor: what requests compute takes longer while it runs,
+// on all workers.
+func (s *scene) cronSlowsAll(w *work) (Hypothesis, bool) {
+	r := s.slowedBy(w)
+	if r == nil {
+		return Hypothesis{}, false
+	}
+	return Hypothesis{
+		Instance: fmt.Sprintf("«%s» slowed all requests from %s", r.name, clockTime(r.from)),
+		Key:      fmt.Sprintf("cron/%s/%d", r.name, r.from),
+		Via:      fmt.Sprintf("it took %s while the run took the processor", seconds(w.duration())),
+		Root:     gatepost.Step{Time: r.from, Says: fmt.Sprintf("the scheduled action «%s» began, and took the processor", r.name), Ref: r.event().Ref},
+		Evidence: []gatepost.Evidence{cite(gatepost.For, r.event(), leak+min(fair, bans(r.slows.chance)), "time",
+			fmt.Sprintf("while it ran, requests took %.1f times what their routes usually take outside SQL; that as many are so slow by accident happens in %.2g %% of cases", r.slows.times, 100*r.slows.chance))},
+		cron: r,
+	}, true
 }
 
 // cronBeside is the scheduled action that shared the interpreter with most of an execution, nil with

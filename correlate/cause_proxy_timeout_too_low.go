@@ -71,6 +71,9 @@ func patienceWork(s *scene, w *work) []Hypothesis {
 	if r := s.cronBeside(w); r != nil {
 		h.Evidence = append(h.Evidence, cite(gatepost.Against, r.event(), -strong, "time", "a scheduled action ran in the same process all the while"))
 	}
+	if r := s.slowedBy(w); r != nil {
+		h.Evidence = append(h.Evidence, cite(gatepost.Against, r.event(), -min(strong, bans(r.slows.chance)), "time", fmt.Sprintf("a scheduled action slowed all requests meanwhile: they took %.1f times what they usually take", r.slows.times)))
+	}
 	if x := s.excess(w); excessBans(x) > 0 {
 		h.Evidence = append(h.Evidence, gatepost.Evidence{Role: gatepost.Against, Kind: gatepost.OdooRequest, Ref: w.ref, Time: w.end, Join: "request",
 			Says: fmt.Sprintf("it took %.0f times what its route usually takes", x), Weight: -excessBans(x)})

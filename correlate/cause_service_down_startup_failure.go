@@ -2,6 +2,7 @@ package correlate
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -69,7 +70,7 @@ func startupDown(s *scene, d *downtime) []Hypothesis {
 	if len(h.Evidence) == 0 && d.orderly() && d.after != nil && d.after.start != nil && d.silence > 0 && !s.stands(gatepost.OdooUpgrade, d) {
 		h.Evidence = append(h.Evidence,
 			cite(gatepost.For, d.after.start, strong+weak, "silence", fmt.Sprintf("after the stop not a line for %s: a start that fails before Odoo can log leaves just that", seconds(d.silence))),
-			silenceAgainst(d.silence))
+			s.silenceAgainst(d))
 		h.Missing = append(h.Missing, "Odoo's standard error of that time (journalctl -u odoo): it names what was missing")
 		if starts := s.unitStarts(d); len(starts) == 1 {
 			h.Veto = fmt.Sprintf("systemd started it only once, at %s, and it came up", clockTime(starts[0].Time))
@@ -109,12 +110,48 @@ func (s *scene) failedExits(d *downtime) []*gatepost.Event {
 // program: 203 EXEC, 200 CHDIR, 217 USER and others (systemd.exec).
 const neverRan = 200
 
-// silenceAgainst weighs the length of the silence against a restart that took its time.
-func silenceAgainst(d time.Duration) gatepost.Evidence {
-	if w := silenceBans(d); w < 0 {
-		return absence(gatepost.Against, w, fmt.Sprintf("%s are no more than a restart takes", seconds(d)))
+// silenceAgainst weighs the length of the silence against a restart that took its time. When standard error tells
+// of a start that failed and several silences can hide it, it failed in one of them, the sooner the longer it is.
+func (s *scene) silenceAgainst(d *downtime) gatepost.Evidence {
+	if share, of := s.shareOfStart(d); of > 1 {
+		w := int(math.Round(1000 * math.Log10(share/(1-share))))
+		return absence(roleOf(w), w, fmt.Sprintf("standard error tells of a start that failed, without a time: in one of %d silences, of which this one of %s is it with %.0f %%", of, seconds(d.silence), 100*share))
 	}
-	return absence(gatepost.For, silenceBans(d), fmt.Sprintf("%s are long for a restart", seconds(d)))
+	w := silenceBans(d.silence)
+	if w < 0 {
+		return absence(gatepost.Against, w, fmt.Sprintf("%s are no more than a restart takes", seconds(d.silence)))
+	}
+	return absence(gatepost.For, w, fmt.Sprintf("%s are long for a restart", seconds(d.silence)))
+}
+
+// roleOf is the role of evidence by its weight.
+func roleOf(weight int) gatepost.Role {
+	if weight < 0 {
+		return gatepost.Against
+	}
+	return gatepost.For
+}
+
+// shareOfStart is how likely a start that standard error tells of failed in this downtime, and in how many it can have
+// failed; 0 of these when it tells of none.
+func (s *scene) shareOfStart(d *downtime) (share float64, of int) {
+	told := slices.ContainsFunc(s.undated, func(e *gatepost.Event) bool { return e.Kind == gatepost.OdooTraceback && !databaseTrouble(e.Name) })
+	if !told || d.server == nil {
+		return 0, 0
+	}
+	sum, mine := 0.0, 0.0
+	for _, o := range s.silentDowntimes(d.server) {
+		odds := math.Pow(10, float64(silenceBans(o.silence))/1000)
+		sum += odds
+		if o == d {
+			mine = odds
+		}
+		of++
+	}
+	if mine == 0 || mine == sum {
+		return 0, 0
+	}
+	return mine / sum, of
 }
 
 // stands reports whether an event of that kind stands in the downtime.

@@ -20,6 +20,7 @@ type cronRun struct {
 	start    *gatepost.Event
 	end      *gatepost.Event
 	older    bool // it began before the log does
+	slows    slowdown
 }
 
 // buildCrons pairs the starts and ends of scheduled actions by pid and name. A cron worker runs
@@ -59,6 +60,11 @@ func (w *world) buildCrons() {
 	slices.SortStableFunc(w.crons, func(a, b *cronRun) int { return cmp.Compare(a.from, b.from) })
 	w.cronsByEnd = slices.Clone(w.crons)
 	slices.SortStableFunc(w.cronsByEnd, func(a, b *cronRun) int { return cmp.Compare(a.lastOf(), b.lastOf()) })
+	for _, r := range w.cronsByEnd {
+		if r.lastOf().Sub(r.from) >= slowingRun {
+			w.longs = append(w.longs, r)
+		}
+	}
 }
 
 // lastOf is the end of the run, or the end of the server's log while it is open.

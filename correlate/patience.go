@@ -159,6 +159,14 @@ func (k *sketch) bound(i int) time.Duration {
 	return d
 }
 
+// within is how many are no longer than d, as coarsely as they are counted.
+func (k *sketch) within(d time.Duration) (n uint32) {
+	for i := 0; i < len(k.count) && k.bound(i) <= d; i++ {
+		n += k.count[i]
+	}
+	return n
+}
+
 // median returns about the median of those that are shorter than limit, and how many these are.
 func (k *sketch) median(limit time.Duration) (time.Duration, int) {
 	if k == nil {

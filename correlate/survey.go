@@ -25,6 +25,8 @@ type world struct {
 	database   *database
 	crons      []*cronRun
 	cronsByEnd []*cronRun
+	longs      []*cronRun // those that last, by their end
+	calm       calm
 	routes     map[uint64]*sketch // how long each route normally takes in Odoo
 	clients    bool               // Odoo's lines name the real clients
 	connects   map[int]bool       // access logs that tell whether a connection was made
@@ -62,7 +64,7 @@ func survey(ctx context.Context, h History, sources []gatepost.Source, o Options
 	w := &world{
 		opt: o, history: h,
 		sources: make(map[int]*gatepost.Source), byKind: make(map[gatepost.Kind][]*gatepost.Event), tellers: make(map[gatepost.Kind][]int),
-		routes: make(map[uint64]*sketch), connects: make(map[int]bool), upstreams: make(map[string]bool),
+		routes: make(map[uint64]*sketch), calm: make(calm), connects: make(map[int]bool), upstreams: make(map[string]bool),
 	}
 	for i := range sources {
 		w.sources[sources[i].ID] = &sources[i]
@@ -74,7 +76,6 @@ func survey(ctx context.Context, h History, sources []gatepost.Source, o Options
 		}
 	}
 	w.buildDatabase()
-	w.buildCrons()
 	w.buildDowntimes()
 	w.buildDeaths()
 	return w, nil
@@ -228,6 +229,7 @@ func (w *world) readLives(ctx context.Context) error {
 	}
 	w.moments = w.moments.merged()
 	w.findUsualPatience()
+	w.buildCrons()
 	var err error
 	if w.clients, err = w.clientsTell(ctx); err != nil {
 		return err
@@ -238,8 +240,10 @@ func (w *world) readLives(ctx context.Context) error {
 		}
 		if sv := w.owner[r.Ref.Source]; sv != nil {
 			w.serve(sv, r)
+			w.compare(r)
 		}
 	}
+	w.judgeSlowdowns()
 	return nil
 }
 
