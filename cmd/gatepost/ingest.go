@@ -68,6 +68,9 @@ func (in *ingest) read(ctx context.Context, files []*source.File) error {
 		r := &fileReading{ingest: in, file: f, done: make(chan struct{})}
 		for len(open) > 0 && (len(open) == runtime.GOMAXPROCS(0) || r.mayContinue(open)) {
 			if err := open[0].finish(); err != nil {
+				if r.stream != nil {
+					r.stream.Close() // it was only looked at
+				}
 				return errors.Join(err, finishAll(open[1:], cancel))
 			}
 			open = open[1:]
@@ -90,8 +93,16 @@ func finishAll(open []*fileReading, cancel func()) error {
 	cancel()
 	for _, r := range open {
 		<-r.done
+		r.close()
 	}
 	return nil
+}
+
+// close closes the stream of a log that was read. What was wrong with it, reading has told.
+func (r *fileReading) close() {
+	if r.parser != nil {
+		r.stream.Close()
+	}
 }
 
 // configurations takes the configuration files out of files and returns the others.
@@ -227,9 +238,7 @@ func (r *fileReading) finish() error {
 	<-r.done
 	in := r.ingest
 	in.notes, in.troubles = append(in.notes, r.notes...), append(in.troubles, r.troubles...)
-	if r.parser != nil {
-		r.stream.Close() // what was wrong with it, reading has told
-	}
+	r.close()
 	if r.err != nil {
 		return r.err
 	}
