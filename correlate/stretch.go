@@ -33,8 +33,6 @@ const (
 
 var endless = stretch{math.MinInt64 + 1, math.MaxInt64}
 
-func (t stretch) holds(at gatepost.Time) bool { return t.from <= at && at < t.to }
-
 // nearBy is the time about a stretch in which lines can matter: before it by lead, behind it by trail. The ends
 // of the history stay open.
 func (t stretch) nearBy(lead, trail time.Duration) (from, to gatepost.Time) {
