@@ -72,11 +72,19 @@ func hashOfPath[P []byte | string](path P) uint64 {
 	return finish(h, rest, len(path))
 }
 
-// holds is not 0 when one of the bytes of a word is c: the well-known test for a byte that is zero.
+const ones, tops = 0x0101010101010101, 0x8080808080808080
+
+// holds is not 0 when one of the bytes of a word is c: the well-known test for a byte that is zero. The lowest bit that is
+// set belongs to the first such byte; those above may be wrong.
 func holds(word uint64, c byte) uint64 {
-	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	x := word ^ ones*uint64(c)
 	return (x - ones) &^ x & tops
+}
+
+// digits is holds for any of the bytes '0' to '9', which are those less than ten when '0' is taken off bit by bit.
+func digits(word uint64) uint64 {
+	x := word ^ ones*'0'
+	return (x - ones*10) &^ x & tops
 }
 
 // decoded is a path without its percent escapes, up to its query or fragment; before i there is
