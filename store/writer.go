@@ -35,9 +35,9 @@ type writer struct {
 	packing []*packing // full chunks that are being packed, the oldest first
 	args    []any      // of the statement that is being put together
 	sources map[int]*sourceState
-	lost    map[int]bool         // sources whose readers are ahead of the store since a rollback
-	clock   int64                // counts appends, to find the longest idle source
-	free    [][]gatepost.Request // memory of open chunks that were forgotten
+	lost    map[int]bool // sources whose readers are ahead of the store since a rollback
+	clock   int64        // counts appends, to find the longest idle source
+	free    []*columns   // memory of open chunks that were forgotten
 }
 
 func newWriter(ctx context.Context, file string, durable bool) (*writer, error) {
