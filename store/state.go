@@ -255,17 +255,20 @@ func (n *status) add(r *gatepost.Request) {
 	n.last = max(n.last, r.End)
 }
 
+var insertSeconds = newInsertion("_seconds (source, second, requests, s499, s500, s502, s503, s504, bytes, duration)", 10,
+	` ON CONFLICT DO UPDATE SET
+	requests = requests + excluded.requests, s499 = s499 + excluded.s499, s500 = s500 + excluded.s500,
+	s502 = s502 + excluded.s502, s503 = s503 + excluded.s503, s504 = s504 + excluded.s504,
+	bytes = bytes + excluded.bytes, duration = duration + excluded.duration`)
+
 func (w *writer) saveCounters(st *sourceState) error {
-	for i := range st.seconds {
+	err := w.insertRows(insertSeconds, len(st.seconds), func(i int) error {
 		n := &st.seconds[i]
-		if _, err := w.exec(`INSERT INTO _seconds (source, second, requests, s499, s500, s502, s503, s504, bytes, duration)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
-			requests = requests + excluded.requests, s499 = s499 + excluded.s499, s500 = s500 + excluded.s500,
-			s502 = s502 + excluded.s502, s503 = s503 + excluded.s503, s504 = s504 + excluded.s504,
-			bytes = bytes + excluded.bytes, duration = duration + excluded.duration`,
-			st.id, n.unix, n.requests, n.failed[0], n.failed[1], n.failed[2], n.failed[3], n.failed[4], n.bytes, int64(n.duration)); err != nil {
-			return err
-		}
+		w.bind(int64(st.id), n.unix, n.requests, n.failed[0], n.failed[1], n.failed[2], n.failed[3], n.failed[4], n.bytes, int64(n.duration))
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	for i := range st.statuses {
 		n := &st.statuses[i]
