@@ -64,8 +64,8 @@ func unitOfLengths(vals []uint64) byte {
 // packer encodes chunks. Its memory is reused.
 type packer struct {
 	*codec
-	pids, clients, pairs, routes dictionary
-	out                          []byte
+	values, routes dictionary
+	out            []byte
 }
 
 // pack encodes what c holds, at least one request. The result is valid until the next call.
@@ -85,8 +85,8 @@ func (p *packer) pack(c *columns) []byte {
 	for field := fieldBytes; field <= fieldLine; field++ {
 		p.out = p.append(p.out, c.values(field))
 	}
-	p.single(&p.pids, c.values(fieldPID))
-	p.single(&p.clients, c.values(fieldClient))
+	p.single(c.values(fieldPID))
+	p.single(c.values(fieldClient))
 	p.packPairs(c.values(fieldKey), c.values(fieldRoute))
 
 	binary.LittleEndian.PutUint32(p.out[1:], crc32.Checksum(p.out[5:], crcTable))
@@ -122,13 +122,13 @@ func (p *packer) lengths(durations []uint64, unit int64) {
 }
 
 // single writes a column by a dictionary of its values.
-func (p *packer) single(d *dictionary, column []uint64) {
+func (p *packer) single(column []uint64) {
 	vals := p.scratch(len(column))
-	d.reset()
+	p.values.reset()
 	for i, v := range column {
-		vals[i] = d.index(pair{a: v})
+		vals[i] = p.values.index(pair{a: v})
 	}
-	p.dictionary(d, vals)
+	p.dictionary(&p.values, vals)
 }
 
 // dictionary writes the rows' indexes, then the values of d.
@@ -144,14 +144,14 @@ func (p *packer) dictionary(d *dictionary, index []uint64) {
 // the number of a pair, and a pair a key and the number of its route.
 func (p *packer) packPairs(keys, routes []uint64) {
 	vals := p.scratch(len(keys))
-	p.pairs.reset()
-	for i := range keys {
-		vals[i] = p.pairs.index(pair{keys[i], routes[i]})
+	p.values.reset()
+	for i, key := range keys {
+		vals[i] = p.values.index(pair{key, routes[i]})
 	}
-	p.dictionary(&p.pairs, vals)
+	p.dictionary(&p.values, vals)
 	p.routes.reset()
-	vals = vals[:len(p.pairs.vals)]
-	for i, v := range p.pairs.vals {
+	vals = vals[:len(p.values.vals)]
+	for i, v := range p.values.vals {
 		vals[i] = p.routes.index(pair{a: v.b})
 	}
 	p.dictionary(&p.routes, vals)

@@ -94,9 +94,15 @@ func appendSized(dst []byte, mode byte, body func([]byte) []byte) []byte {
 	return dst
 }
 
-// changes counts the bytes of a plane that differ from the one before.
+// changes counts the bytes of a plane that differ from the one before, eight at a time.
 func changes(plane []byte) (n int) {
-	for i := 1; i < len(plane); i++ {
+	const sevens = 0x7f7f7f7f7f7f7f7f
+	i := 1
+	for ; i+8 <= len(plane); i += 8 {
+		x := binary.LittleEndian.Uint64(plane[i:]) ^ binary.LittleEndian.Uint64(plane[i-1:])
+		n += bits.OnesCount64((x&sevens + sevens | x) &^ sevens) // a bit for each byte that is not 0
+	}
+	for ; i < len(plane); i++ {
 		if plane[i] != plane[i-1] {
 			n++
 		}
@@ -221,13 +227,8 @@ type pair struct{ a, b uint64 }
 // dictionary numbers the distinct values of a chunk in the order of their first appearance.
 // Hashes look random and do not compress: each is stored once, the rows hold its number.
 type dictionary struct {
-	slots []slot
-	gen   uint32 // slots of another generation are empty: clearing costs nothing
+	slots [dictionarySlots]uint32 // 1 more than the place in vals, 0 when empty
 	vals  []pair
-}
-
-type slot struct {
-	gen, index uint32
 }
 
 // dictionarySlots is a power of two and twice the values that a chunk can have: small enough for the
@@ -235,14 +236,7 @@ type slot struct {
 const dictionarySlots = 2 * chunkMax
 
 func (d *dictionary) reset() {
-	if d.slots == nil {
-		d.slots = make([]slot, dictionarySlots)
-	}
-	d.gen++
-	if d.gen == 0 {
-		clear(d.slots)
-		d.gen = 1
-	}
+	clear(d.slots[:])
 	d.vals = d.vals[:0]
 }
 
@@ -250,13 +244,13 @@ func (d *dictionary) index(p pair) uint64 {
 	h := (p.a ^ bits.RotateLeft64(p.b, 29)) * 0x9e3779b97f4a7c15 >> 32
 	for ; ; h++ {
 		s := &d.slots[h%dictionarySlots]
-		if s.gen != d.gen {
-			*s = slot{d.gen, uint32(len(d.vals))}
+		if *s == 0 {
 			d.vals = append(d.vals, p)
-			return uint64(s.index)
+			*s = uint32(len(d.vals))
+			return uint64(*s) - 1
 		}
-		if d.vals[s.index] == p {
-			return uint64(s.index)
+		if i := *s - 1; d.vals[i] == p {
+			return uint64(i)
 		}
 	}
 }

@@ -23,7 +23,7 @@ type packing struct {
 // packingMax is how many chunks may be on their way; each holds about a megabyte.
 const packingMax = 3
 
-// packers are idle packers. Each has tables of half a megabyte.
+// packers are idle packers. Each has tables of a quarter of a megabyte.
 var packers = sync.Pool{New: func() any { return &packer{codec: newCodec()} }}
 
 // pack begins to pack a full chunk. The writer owns its memory until it is written.

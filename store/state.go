@@ -194,14 +194,25 @@ type status struct {
 	first, last gatepost.Time
 }
 
-// count adds access lines to the counters.
+// count adds access lines to the counters. Neighbours mostly share second and status, so they are looked up where one
+// changes.
 func (st *sourceState) count(reqs []gatepost.Request) {
+	var sec *second
+	var stat *status
+	before := gatepost.NoTime
 	for i := range reqs {
 		r := &reqs[i]
-		st.statusOf(r.Status).add(r)
-		if r.End.Known() {
-			st.secondOf(r.End.Second()).add(r)
+		if stat == nil || r.Status != stat.code {
+			stat = st.statusOf(r.Status)
 		}
+		stat.add(r)
+		if !r.End.Known() {
+			continue
+		}
+		if r.End != before {
+			sec, before = st.secondOf(r.End.Second()), r.End
+		}
+		sec.add(r)
 	}
 }
 
