@@ -160,7 +160,8 @@ type Parser struct {
 	routes  map[uint64]struct{} // routes already named
 	scratch []byte
 
-	lastRoutes [256]uint64 // some of the routes: mostly it is one of these, and they are found faster
+	access     *accessReader // of parseAccess; it remembers what the last lines were like
+	lastRoutes [256]uint64   // some of the routes: mostly it is one of these, and they are found faster
 
 	admitted   map[uint64]struct{} // see Admit
 	overflowed bool                // there are others

@@ -43,6 +43,11 @@ const (
 	openRequest = `] "`
 )
 
+// forget drops the pieces of the last line.
+func (r *accessReader) forget() {
+	r.values, r.client, r.plain = accessLine{}, nil, true
+}
+
 // read reports whether the line is an access line: one with a status and a time. Nothing else
 // has to be right in it.
 func (r *accessReader) read(line []byte) bool {
@@ -255,20 +260,18 @@ func (r *accessReader) hashes(p *Parser, out *gatepost.Batch) (key, route uint64
 // placeOf chooses the place of a request in a table. What tells requests apart stands at their end, before the protocol: of
 // a long one only that is looked at.
 func placeOf(method, text []byte) uint64 {
-	const prime = 0x9E3779B97F4A7C15
+	const prime1, prime2, prime3 = 0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9
 	h := uint64(len(method)<<8 + len(text))
 	if n := len(text); n >= 32 {
 		last := text[n-32:]
-		h = (h ^ binary.LittleEndian.Uint64(last)) * prime
-		h ^= (binary.LittleEndian.Uint64(last[8:]) ^ h>>32) * prime
-		h ^= (binary.LittleEndian.Uint64(last[16:]) ^ h>>29) * prime
-		h ^= binary.LittleEndian.Uint64(last[24:])
+		h = (h^binary.LittleEndian.Uint64(last))*prime1 + binary.LittleEndian.Uint64(last[8:])*prime2 +
+			binary.LittleEndian.Uint64(last[16:])*prime3 ^ binary.LittleEndian.Uint64(last[24:])
 	} else {
 		for _, c := range text {
-			h = (h ^ uint64(c)) * prime
+			h = (h ^ uint64(c)) * prime1
 		}
 	}
-	return h * prime >> 32
+	return h * prime1 >> 32
 }
 
 // splitRequest splits a request line as $request has it.
