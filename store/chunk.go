@@ -17,7 +17,7 @@ import (
 //	chunk      = version crc32(body) body
 //	body       = count base units end duration sql bytes queries status gap length line
 //	             dictionary(pid) dictionary(client) dictionary(key) dictionary(route of a key)
-//	dictionary = count column(numbers of the rows) values
+//	dictionary = count column(which value, see dictionary) values
 //
 // Differences are taken to the request before; base is the first one's End, Offset and Line.
 // Times are divided by the coarsest unit in which all are whole.
@@ -126,15 +126,15 @@ func (p *packer) single(column []uint64) {
 	vals := p.scratch(len(column))
 	p.values.reset()
 	for i, v := range column {
-		vals[i] = p.values.index(pair{a: v})
+		vals[i] = p.values.code(pair{a: v})
 	}
 	p.dictionary(&p.values, vals)
 }
 
-// dictionary writes the rows' indexes, then the values of d.
-func (p *packer) dictionary(d *dictionary, index []uint64) {
+// dictionary writes what the rows hold, then the values of d.
+func (p *packer) dictionary(d *dictionary, rows []uint64) {
 	p.out = binary.LittleEndian.AppendUint32(p.out, uint32(len(d.vals)))
-	p.out = p.append(p.out, index)
+	p.out = p.append(p.out, rows)
 	for _, v := range d.vals {
 		p.out = binary.LittleEndian.AppendUint64(p.out, v.a)
 	}
@@ -146,13 +146,13 @@ func (p *packer) packPairs(keys, routes []uint64) {
 	vals := p.scratch(len(keys))
 	p.values.reset()
 	for i, key := range keys {
-		vals[i] = p.values.index(pair{key, routes[i]})
+		vals[i] = p.values.code(pair{key, routes[i]})
 	}
 	p.dictionary(&p.values, vals)
 	p.routes.reset()
 	vals = vals[:len(p.values.vals)]
 	for i, v := range p.values.vals {
-		vals[i] = p.routes.index(pair{a: v.b})
+		vals[i] = p.routes.code(pair{a: v.b})
 	}
 	p.dictionary(&p.routes, vals)
 }
@@ -268,15 +268,12 @@ func (u *unpacker) indexed(reqs []gatepost.Request, set func(*gatepost.Request, 
 		return err
 	}
 	for i, v := range index {
-		if v >= uint64(len(values)/8) {
-			return errColumn
-		}
 		set(&reqs[i], binary.LittleEndian.Uint64(values[8*v:]))
 	}
 	return nil
 }
 
-// dictionary reads the indexes of n rows, in scratch memory, and the values as eight bytes each.
+// dictionary reads the numbers of the values of n rows, in scratch memory, and the values as eight bytes each.
 func (u *unpacker) dictionary(n int) (index []uint64, values []byte, err error) {
 	if len(u.src) < 4 {
 		return nil, nil, errColumn
@@ -289,7 +286,7 @@ func (u *unpacker) dictionary(n int) (index []uint64, values []byte, err error) 
 		return nil, nil, errColumn
 	}
 	values, u.src = u.src[:8*size], u.src[8*size:]
-	return index, values, nil
+	return index, values, numbers(index, size)
 }
 
 // pairs decodes what packPairs wrote; Route holds the number of the pair in between.
@@ -300,19 +297,11 @@ func (u *unpacker) pairs(reqs []gatepost.Request) error {
 	}
 	n := len(keys) / 8
 	for i, v := range index {
-		if v >= uint64(n) {
-			return errColumn
-		}
 		reqs[i].Key, reqs[i].Route = binary.LittleEndian.Uint64(keys[8*v:]), v
 	}
 	index, routes, err := u.dictionary(n)
 	if err != nil {
 		return err
-	}
-	for _, v := range index {
-		if v >= uint64(len(routes)/8) {
-			return errColumn
-		}
 	}
 	for i := range reqs {
 		reqs[i].Route = binary.LittleEndian.Uint64(routes[8*index[reqs[i].Route]:])

@@ -225,7 +225,8 @@ func unzigzag(v uint64) int64 { return int64(v>>1) ^ -int64(v&1) }
 type pair struct{ a, b uint64 }
 
 // dictionary numbers the distinct values of a chunk in the order of their first appearance.
-// Hashes look random and do not compress: each is stored once, the rows hold its number.
+// Hashes look random and do not compress: each is stored once, the rows hold its number and 1, or 0 where
+// a value appears first: which one that is, is known without a number.
 type dictionary struct {
 	slots [dictionarySlots]uint32 // 1 more than the place in vals, 0 when empty
 	vals  []pair
@@ -240,17 +241,34 @@ func (d *dictionary) reset() {
 	d.vals = d.vals[:0]
 }
 
-func (d *dictionary) index(p pair) uint64 {
+// code returns what the row of a value holds.
+func (d *dictionary) code(p pair) uint64 {
 	h := (p.a ^ bits.RotateLeft64(p.b, 29)) * 0x9e3779b97f4a7c15 >> 32
 	for ; ; h++ {
 		s := &d.slots[h%dictionarySlots]
 		if *s == 0 {
 			d.vals = append(d.vals, p)
 			*s = uint32(len(d.vals))
-			return uint64(*s) - 1
+			return 0
 		}
-		if i := *s - 1; d.vals[i] == p {
-			return uint64(i)
+		if d.vals[*s-1] == p {
+			return uint64(*s)
 		}
 	}
+}
+
+// numbers turns what rows hold into the numbers of their values, of which there are n.
+func numbers(rows []uint64, n int) error {
+	met := uint64(0)
+	for i, v := range rows {
+		if v == 0 {
+			met++
+			v = met
+		}
+		if v > uint64(n) {
+			return errColumn
+		}
+		rows[i] = v - 1
+	}
+	return nil
 }
