@@ -15,20 +15,28 @@ const (
 
 // HashOf is the hash of b.
 func HashOf[T []byte | string](b T) uint64 {
-	h, size := uint64(hashSeed), len(b)
-	for ; len(b) >= 8; b = b[8:] {
-		h = mix(h^word(b), hashStep)
+	h, rest := uint64(hashSeed), b
+	for ; len(rest) >= 8; rest = rest[8:] {
+		h = mix(h^word(rest), hashStep)
 	}
-	return finish(h, b, size)
+	return finish(h, lastBytes(b, len(rest)), len(b))
 }
 
 // finish hashes what is left of a text after its whole words, and its size.
-func finish[T []byte | string](h uint64, rest T, size int) uint64 {
-	var last uint64
-	for i := len(rest) - 1; i >= 0; i-- {
-		last = last<<8 | uint64(rest[i])
-	}
+func finish(h, last uint64, size int) uint64 {
 	return mix(h^last, hashLast+uint64(size)<<1)
+}
+
+// lastBytes are the last n bytes of b, less than eight, as a word has them. Where b is long enough they are cut out of
+// its last eight: a loop would end after another number of steps each time, which processors cannot foresee.
+func lastBytes[T []byte | string](b T, n int) (last uint64) {
+	if len(b) >= 8 {
+		return word(b[len(b)-8:]) >> (64 - 8*n)
+	}
+	for i := len(b) - 1; i >= len(b)-n; i-- {
+		last = last<<8 | uint64(b[i])
+	}
+	return last
 }
 
 // mix multiplies and folds the product, so that every bit of x moves every bit of the result.
@@ -56,27 +64,45 @@ func hashOfPath[P []byte | string](path P) uint64 {
 	h, rest := uint64(hashSeed), path
 	for ; len(rest) >= 8; rest = rest[8:] {
 		w := word(rest)
-		if holds(w, '?')|holds(w, '#')|holds(w, '%') != 0 {
-			break
+		if escapes(w) != 0 {
+			return hashOfPart(path, len(path)-len(rest))
 		}
 		h = mix(h^w, hashStep)
 	}
-	for i := range len(rest) {
-		switch rest[i] {
-		case '?', '#':
-			return HashOf(path[:len(path)-len(rest)+i])
-		case '%':
-			return HashOf(decoded(path, len(path)-len(rest)+i))
-		}
+	last := lastBytes(path, len(rest))
+	if escapes(last) != 0 {
+		return hashOfPart(path, len(path)-len(rest))
 	}
-	return finish(h, rest, len(path))
+	return finish(h, last, len(path))
 }
 
-// holds is not 0 when one of the bytes of a word is c: the well-known test for a byte that is zero.
+// escapes is not 0 when a word holds a byte that ends what counts of a path, or stands for another.
+func escapes(w uint64) uint64 { return holds(w, '?') | holds(w, '#') | holds(w, '%') }
+
+// hashOfPart is hashOfPath of a path that has such a byte, at i or behind.
+func hashOfPart[P []byte | string](path P, i int) uint64 {
+	for path[i] != '?' && path[i] != '#' && path[i] != '%' {
+		i++
+	}
+	if path[i] == '%' {
+		return HashOf(decoded(path, i))
+	}
+	return HashOf(path[:i])
+}
+
+const ones, tops = 0x0101010101010101, 0x8080808080808080
+
+// holds is not 0 when one of the bytes of a word is c: the well-known test for a byte that is zero. The lowest bit that is
+// set belongs to the first such byte; those above may be wrong.
 func holds(word uint64, c byte) uint64 {
-	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	x := word ^ ones*uint64(c)
 	return (x - ones) &^ x & tops
+}
+
+// digits is holds for any of the bytes '0' to '9', which are those less than ten when '0' is taken off bit by bit.
+func digits(word uint64) uint64 {
+	x := word ^ ones*'0'
+	return (x - ones*10) &^ x & tops
 }
 
 // decoded is a path without its percent escapes, up to its query or fragment; before i there is

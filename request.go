@@ -1,6 +1,9 @@
 package gatepost
 
-import "time"
+import (
+	"math/bits"
+	"time"
+)
 
 // Lane says which program wrote a Request line.
 type Lane uint8
@@ -36,22 +39,38 @@ type Request struct {
 // that names one record or one asset version replaced by '*', so that requests of one kind share
 // a route. A segment is such a name when it holds a digit, but for short version words ("v1").
 func RouteOf[P []byte | string](dst []byte, path P) []byte {
-	for i := 0; i < len(path); i++ {
-		begin, digits := i, false
-		for ; i < len(path) && pathBytes[path[i]] <= pathDigit; i++ {
-			digits = digits || pathBytes[path[i]] == pathDigit
+	from := 0 // path is in dst up to here
+	for i := nextInPath(path, 0); i < len(path); i = nextInPath(path, i) {
+		if pathBytes[path[i]] == pathEnd {
+			return append(dst, path[from:i]...)
 		}
-		if digits && !(i-begin <= 3 && path[begin] == 'v') {
-			dst = append(dst, '*')
-		} else {
-			dst = append(dst, path[begin:i]...)
+		begin := i // of the segment with a digit at i
+		for begin > from && path[begin-1] != '/' {
+			begin--
 		}
-		if i == len(path) || pathBytes[path[i]] == pathEnd {
-			break
+		for i < len(path) && pathBytes[path[i]] <= pathDigit {
+			i++
 		}
-		dst = append(dst, '/')
+		if i-begin > 3 || path[begin] != 'v' {
+			dst = append(append(dst, path[from:begin]...), '*')
+			from = i
+		}
 	}
-	return dst
+	return append(dst, path[from:]...)
+}
+
+// nextInPath returns where the next digit of a path stands, or its end, from i on.
+func nextInPath[P []byte | string](path P, i int) int {
+	for ; i+8 <= len(path); i += 8 {
+		w := word(path[i:])
+		if hits := digits(w) | holds(w, '?') | holds(w, '#'); hits != 0 {
+			return i + bits.TrailingZeros64(hits)/8
+		}
+	}
+	for i < len(path) && (pathBytes[path[i]] == 0 || path[i] == '/') {
+		i++
+	}
+	return i
 }
 
 // pathBytes says what a byte means in a path.

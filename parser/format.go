@@ -160,6 +160,9 @@ type Parser struct {
 	routes  map[uint64]struct{} // routes already named
 	scratch []byte
 
+	access     *accessReader // of parseAccess; it remembers what the last lines were like
+	lastRoutes [256]uint64   // some of the routes: mostly it is one of these, and they are found faster
+
 	admitted   map[uint64]struct{} // see Admit
 	overflowed bool                // there are others
 }
@@ -205,6 +208,10 @@ func (p *Parser) route(method, path []byte, out *gatepost.Batch) uint64 {
 	p.scratch = append(p.scratch, ' ')
 	p.scratch = gatepost.RouteOf(p.scratch, path)
 	id := gatepost.KeyOf(method, p.scratch[len(method)+1:])
+	if p.lastRoutes[id%uint64(len(p.lastRoutes))] == id {
+		return id
+	}
+	p.lastRoutes[id%uint64(len(p.lastRoutes))] = id
 	if _, ok := p.routes[id]; ok || len(p.routes) == maxRoutes {
 		return id
 	}

@@ -135,7 +135,11 @@ func blank(line []byte) bool { return len(bytes.TrimSpace(line)) == 0 }
 
 func parseAccess(p *Parser, b *gatepost.Block, out *gatepost.Batch) {
 	d := p.State.(*accessDialect)
-	r := accessReader{formats: d.formats, own: d.formats[0]}
+	if p.access == nil {
+		p.access = &accessReader{formats: d.formats, own: d.formats[0]}
+	}
+	r := p.access
+	defer r.forget()
 	out.Resolution = time.Second
 	ref := gatepost.Ref{Source: b.Source, Offset: b.Offset, Line: b.Line}
 	for data := b.Data; len(data) > 0; ref.Line++ {

@@ -241,3 +241,33 @@ func ordinaryLines(s *sample) []byte {
 	}
 	return lines
 }
+
+// FuzzPlainestLine holds that the one pass over the plainest line reads what the steps of its format do, also
+// where lines of other kinds and other seconds stand in between.
+//
+//	go test -fuzz FuzzPlainestLine ./parser
+func FuzzPlainestLine(f *testing.F) {
+	const line = `10.20.9.104 - - [21/Nov/2026:20:00:00 +0000] "GET /web/image/7/x?y=%20 HTTP/1.1" 200 2947 "-" "Odoo-Mobile/17.0"` + "\n"
+	for _, change := range [][2]string{
+		{"", ""}, {"- -", "- admin"}, {":00 +", ":01 +"}, {"+0000", "]0000"}, {"+0000", "+0530"}, {"21/Nov", "41/Nov"}, {"x?y", `x"y`},
+		{"200", "20"}, {"2947", "-"}, {"2947", "123456789012345678901"}, {`"-"`, `"a\" "b"`}, {"17.0\"", "17.0"}, {"17.0\"", "17.0\" rt=0.5"},
+		{`"-"`, `""`}, {"GET /web/image/7/x?y=%20 HTTP/1.1", "-"}, {"10.20.9.104", "\x00\x00::1"}, {"\n", "\r\n"}, {"200 ", "504 "},
+	} {
+		f.Add([]byte(line + strings.Replace(line, change[0], change[1], 1) + line))
+	}
+	for _, s := range samples(f, nginxAccess.Name) {
+		f.Add(s.log)
+	}
+	f.Fuzz(func(t *testing.T, log []byte) {
+		read := func(own *logFormat) string {
+			p := newParser(nginxAccess, "", &accessDialect{formats: []*logFormat{own, jsonKeys, combined, similar}}, &Options{})
+			var out gatepost.Batch
+			p.Parse(&gatepost.Block{Source: 1, Line: 1, Data: log}, &out)
+			return fmt.Sprintf("%+v", out)
+		}
+		steps := *combined // equal, but not the one that is read in one pass
+		if one, by := read(combined), read(&steps); one != by {
+			t.Errorf("%q\nin one pass %s\nstep by step %s", log, one, by)
+		}
+	})
+}

@@ -17,10 +17,12 @@ type accessReader struct {
 
 	format  *logFormat // that fitted
 	values  accessLine
-	fields  int // key=value fields
+	plain   bool // values holds nothing but a request
+	fields  int  // key=value fields
 	stamp   accessStamp
 	status  int
 	took    time.Duration
+	size    int64 // sent to the client, -1 when not told
 	client  []byte
 	scratch []byte
 
@@ -28,6 +30,22 @@ type accessReader struct {
 	lastTime  [32]byte // the stamp before this one, as text and value: mostly they are the same
 	lastLen   int
 	lastStamp accessStamp
+
+	// What readCombined expects between client and request, and the stamp in it.
+	between  [len(noUser) + timeLocal + len(openRequest)]byte
+	expected accessStamp
+}
+
+// What stands between client and request of the most usual line.
+const (
+	noUser      = " - - ["
+	timeLocal   = len("22/Nov/2026:14:08:41 +0000")
+	openRequest = `] "`
+)
+
+// forget drops the pieces of the last line.
+func (r *accessReader) forget() {
+	r.values, r.client, r.plain = accessLine{}, nil, true
 }
 
 // read reports whether the line is an access line: one with a status and a time. Nothing else
@@ -43,7 +61,7 @@ func (r *accessReader) read(line []byte) bool {
 		if f != r.own && !f.json && !f.fields && !f.whole(line) {
 			continue
 		}
-		r.values = accessLine{}
+		r.values, r.plain = accessLine{}, false
 		r.fields = 0
 		switch {
 		case f.json:
@@ -64,23 +82,18 @@ func (r *accessReader) read(line []byte) bool {
 }
 
 // readCombined reads the most usual line of all, which is most of all lines, three times as fast as the
-// steps of its format do. It leaves alone whatever is not exactly that: another time zone than the line
-// before, a user, fields behind it, quotes in odd places. What it reads, it reads as they do.
+// steps of its format do. It leaves alone whatever is not exactly that: a user, fields behind it, quotes in
+// odd places. What it reads, it reads as they do.
 func (r *accessReader) readCombined(line []byte) bool {
-	const user, stamp = " - - [", len("22/Nov/2026:14:08:41 +0000")
 	i := bytes.IndexByte(line, ' ')
-	if i < 0 || r.lastLen != stamp || len(line) < i+len(user)+stamp+len(`] "" 200 0 "" ""`) {
+	if i < 0 || len(line) < i+len(r.between)+len(`" 200 0 "" ""`) {
 		return false
 	}
 	rest := line[i:]
-	if string(rest[:len(user)]) != user || string(rest[len(user):len(user)+stamp]) != string(r.lastTime[:stamp]) {
+	if string(rest[:len(r.between)]) != string(r.between[:]) && !r.expect(rest) {
 		return false
 	}
-	rest = rest[len(user)+stamp:]
-	if string(rest[:3]) != `] "` {
-		return false
-	}
-	rest = rest[3:]
+	rest = rest[len(r.between):]
 	end := bytes.IndexByte(rest, '"')
 	if end < 0 || len(rest) < end+len(`" 200 0 "" ""`) {
 		return false
@@ -91,25 +104,42 @@ func (r *accessReader) readCombined(line []byte) bool {
 		return false
 	}
 	rest = rest[6:]
-	n := 0
-	for n < len(rest) && rest[n]-'0' <= 9 {
-		n++
-	}
+	size, n := atoi(rest)
 	// `2947 "-" "Mozilla/5.0 (…)"`: four quotes and no more, one of them the last byte.
 	tail := rest[n:]
-	if n == 0 || len(tail) < len(` "" ""`) || tail[0] != ' ' || tail[1] != '"' || tail[len(tail)-1] != '"' || bytes.Count(tail, quote) != 4 {
+	if n == 0 || len(tail) < len(` "" ""`) || tail[0] != ' ' || tail[1] != '"' {
 		return false
 	}
-	if between := tail[2+bytes.IndexByte(tail[2:], '"'):]; between[1] != ' ' || between[2] != '"' {
+	tail = tail[2:]
+	end = bytes.IndexByte(tail, '"')
+	if end < 0 || len(tail) < end+len(`" ""`) || tail[end+1] != ' ' || tail[end+2] != '"' {
 		return false
 	}
-	r.values = accessLine{varRequest: request, varBytes: rest[:n]}
-	r.format, r.fields, r.status, r.took = combined, 0, int(a)*100+int(b)*10+int(c), gatepost.Unknown
-	r.client, r.stamp = line[:i], r.lastStamp
+	tail = tail[end+3:]
+	if bytes.IndexByte(tail, '"') != len(tail)-1 {
+		return false
+	}
+	if !r.plain {
+		r.values, r.plain = accessLine{}, true
+	}
+	r.values[varRequest] = request
+	r.format, r.fields, r.status, r.took, r.size = combined, 0, int(a)*100+int(b)*10+int(c), gatepost.Unknown, size
+	r.client, r.stamp = line[:i], r.expected
 	return true
 }
 
-var quote = []byte{'"'}
+// expect reads the stamp of a line of another second than the one before, and expects it of those to come. text begins
+// behind the client.
+func (r *accessReader) expect(text []byte) bool {
+	text = text[:len(r.between)]
+	stamp, behind := text[len(noUser):len(noUser)+timeLocal], text[len(noUser)+timeLocal:]
+	if string(text[:len(noUser)]) != noUser || string(behind) != openRequest || !r.readTime(stamp) {
+		return false
+	}
+	copy(r.between[:], text)
+	r.expected = r.stamp
+	return true
+}
 
 // understand makes numbers and names of the values.
 func (r *accessReader) understand(f *logFormat) bool {
@@ -124,6 +154,10 @@ func (r *accessReader) understand(f *logFormat) bool {
 	}
 	r.format, r.status = f, int(status)
 	r.took = duration(v[varDuration])
+	r.size = -1
+	if size, n := atoi(v[varBytes]); n > 0 {
+		r.size = size
+	}
 	r.client = v[varClient]
 	if i := bytes.LastIndexByte(r.client, ' '); i >= 0 {
 		r.client = r.client[i+1:] // a virtual host, or a wrapper's head, stands before it
@@ -137,7 +171,10 @@ func (r *accessReader) readStamp() bool {
 			return true
 		}
 	}
-	text := r.values[varTime]
+	return r.readTime(r.values[varTime])
+}
+
+func (r *accessReader) readTime(text []byte) bool {
 	if len(text) == r.lastLen && string(text) == string(r.lastTime[:r.lastLen]) {
 		r.stamp = r.lastStamp
 		return r.stamp.at != gatepost.NoTime && r.lastLen > 0
@@ -199,7 +236,7 @@ type recentRequest struct {
 // hashes returns Key and Route of the request, and names the route in out when it is new.
 func (r *accessReader) hashes(p *Parser, out *gatepost.Batch) (key, route uint64) {
 	method, text := r.requestText()
-	slot := &r.recent[mix(mix(0, method), text)%uint64(len(r.recent))]
+	slot := &r.recent[placeOf(method, text)%uint64(len(r.recent))]
 	size := len(method) + len(text)
 	if size > 0 && int(slot.size) == size && int(slot.method) == len(method) &&
 		string(slot.text[:len(method)]) == string(method) && string(slot.text[len(method):size]) == string(text) {
@@ -220,17 +257,21 @@ func (r *accessReader) hashes(p *Parser, out *gatepost.Batch) (key, route uint64
 	return key, route
 }
 
-// mix hashes s eight bytes at a time: good enough for a place in a table.
-func mix(h uint64, s []byte) uint64 {
-	const prime = 0x9E3779B97F4A7C15
-	for ; len(s) >= 8; s = s[8:] {
-		h = (h ^ binary.LittleEndian.Uint64(s)) * prime
-		h ^= h >> 29
+// placeOf chooses the place of a request in a table. What tells requests apart stands at their end, before the protocol: of
+// a long one only that is looked at.
+func placeOf(method, text []byte) uint64 {
+	const prime1, prime2, prime3 = 0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9
+	h := uint64(len(method)<<8 + len(text))
+	if n := len(text); n >= 32 {
+		last := text[n-32:]
+		h = (h^binary.LittleEndian.Uint64(last))*prime1 + binary.LittleEndian.Uint64(last[8:])*prime2 +
+			binary.LittleEndian.Uint64(last[16:])*prime3 ^ binary.LittleEndian.Uint64(last[24:])
+	} else {
+		for _, c := range text {
+			h = (h ^ uint64(c)) * prime1
+		}
 	}
-	for _, c := range s {
-		h = (h ^ uint64(c)) * prime
-	}
-	return h ^ h>>32
+	return h * prime1 >> 32
 }
 
 // splitRequest splits a request line as $request has it.
@@ -273,10 +314,7 @@ var dash = []byte{'-'}
 // record fills in the Request of the line; its hashes come from the caller.
 func (r *accessReader) record(q *gatepost.Request, ref gatepost.Ref, key, route uint64) {
 	q.Ref, q.End, q.Duration, q.SQL = ref, r.stamp.at, r.took, gatepost.Unknown
-	q.Bytes = -1
-	if v, n := atoi(r.values[varBytes]); n > 0 {
-		q.Bytes = v
-	}
+	q.Bytes = r.size
 	q.Key, q.Client, q.Route = key, gatepost.HashOf(r.client), route
 	q.Queries, q.PID, q.Status, q.Lane = -1, 0, uint16(r.status), gatepost.LaneNginx
 }
@@ -288,7 +326,7 @@ func (r *accessReader) event(ref gatepost.Ref, line []byte) gatepost.Event {
 	e.Hash = gatepost.HashOf(line)
 	e.Status = r.status
 	e.Duration = r.took
-	e.Number, _ = atoi(r.values[varBytes])
+	e.Number = max(r.size, 0)
 	e.Method = clip(method)
 	e.Path = clip(path)
 	e.Client = clip(r.client)

@@ -17,17 +17,15 @@ import (
 //	chunk      = version crc32(body) body
 //	body       = count base units end duration sql bytes queries status gap length line
 //	             dictionary(pid) dictionary(client) dictionary(key) dictionary(route of a key)
-//	dictionary = count column(numbers of the rows) values
+//	dictionary = count column(which value, see dictionary) values
 //
 // Differences are taken to the request before; base is the first one's End, Offset and Line.
 // Times are divided by the coarsest unit in which all are whole.
 const (
-	chunkVersion = 1
+	chunkVersion = 2
 	// chunkMax is how many requests a chunk holds: enough for the dictionaries to pay, few
 	// enough for a window of a minute not to decode an hour.
 	chunkMax = 8192
-	// chunkLimit bounds the memory for one column of a chunk.
-	chunkLimit = 1 << 20
 )
 
 var crcTable = crc32.MakeTable(crc32.Castagnoli)
@@ -37,94 +35,106 @@ var errChunk = errors.New("chunk is damaged")
 // units are the steps in which stamps and durations are whole.
 var units = [...]int64{int64(time.Second), int64(time.Millisecond), int64(time.Microsecond), 1}
 
-// unitOf returns the index of the coarsest unit of all values that get returns.
-func unitOf(reqs []gatepost.Request, get func(*gatepost.Request) int64) byte {
-	u := 0
-	for i := range reqs {
-		for v := get(&reqs[i]); v%units[u] != 0; u++ {
+// unitOf returns the index of the coarsest unit of all values.
+func unitOf(vals []uint64) byte {
+	u, before := 0, uint64(0)
+	for _, v := range vals {
+		if v == before {
+			continue // dividing is slow, and most values are like the one before
+		}
+		for before = v; int64(v)%units[u] != 0; u++ {
 		}
 	}
 	return byte(u)
 }
 
-func endOf(r *gatepost.Request) int64 { return int64(r.End) }
-func durationOf(r *gatepost.Request) int64 {
-	if r.Duration == gatepost.Unknown {
-		return 0
+// unitOfLengths is unitOf for durations, some of which may be Unknown.
+func unitOfLengths(vals []uint64) byte {
+	u, before := 0, uint64(0)
+	for _, v := range vals {
+		if v == before || time.Duration(v) == gatepost.Unknown {
+			continue
+		}
+		for before = v; int64(v)%units[u] != 0; u++ {
+		}
 	}
-	return int64(r.Duration)
-}
-func sqlOf(r *gatepost.Request) int64 {
-	if r.SQL == gatepost.Unknown {
-		return 0
-	}
-	return int64(r.SQL)
+	return byte(u)
 }
 
 // packer encodes chunks. Its memory is reused.
 type packer struct {
 	*codec
-	pids, clients, pairs, routes dictionary
-	out                          []byte
+	values, routes dictionary
+	out            []byte
 }
 
-// pack encodes reqs, at most chunkMax and at least one. The result is valid until the next call.
-func (p *packer) pack(reqs []gatepost.Request) []byte {
-	n, first := len(reqs), &reqs[0]
+// pack encodes what c holds, at least one request. The result is valid until the next call.
+func (p *packer) pack(c *columns) []byte {
+	ends, durations, sqls := c.values(fieldEnd), c.values(fieldDuration), c.values(fieldSQL)
 	p.out = append(p.out[:0], chunkVersion, 0, 0, 0, 0)
-	p.out = binary.LittleEndian.AppendUint32(p.out, uint32(n))
-	for _, v := range [...]int64{int64(first.End), first.Ref.Offset, first.Ref.Line} {
-		p.out = binary.LittleEndian.AppendUint64(p.out, uint64(v))
+	p.out = binary.LittleEndian.AppendUint32(p.out, uint32(c.n))
+	for _, v := range [...]uint64{ends[0], uint64(c.begin.Offset), uint64(c.begin.Line)} {
+		p.out = binary.LittleEndian.AppendUint64(p.out, v)
 	}
-	endUnit, durationUnit, sqlUnit := unitOf(reqs, endOf), unitOf(reqs, durationOf), unitOf(reqs, sqlOf)
+	endUnit, durationUnit, sqlUnit := unitOf(ends), unitOfLengths(durations), unitOfLengths(sqls)
 	p.out = append(p.out, endUnit, durationUnit, sqlUnit)
 
-	vals := p.scratch(n)
-	column := func(of func(r, before *gatepost.Request) uint64) {
-		before := first
-		for i := range reqs {
-			vals[i] = of(&reqs[i], before)
-			before = &reqs[i]
-		}
-		p.out = p.append(p.out, vals)
+	p.stamps(ends, units[endUnit])
+	p.lengths(durations, units[durationUnit])
+	p.lengths(sqls, units[sqlUnit])
+	for field := fieldBytes; field <= fieldLine; field++ {
+		p.out = p.append(p.out, c.values(field))
 	}
-	column(func(r, b *gatepost.Request) uint64 {
-		return zigzag(int64(r.End)/units[endUnit] - int64(b.End)/units[endUnit])
-	})
-	column(func(r, _ *gatepost.Request) uint64 { return length(r.Duration, units[durationUnit]) })
-	column(func(r, _ *gatepost.Request) uint64 { return length(r.SQL, units[sqlUnit]) })
-	column(func(r, _ *gatepost.Request) uint64 { return uint64(r.Bytes) + 1 })
-	column(func(r, _ *gatepost.Request) uint64 { return uint64(uint32(r.Queries) + 1) })
-	column(func(r, _ *gatepost.Request) uint64 { return uint64(r.Status) })
-	column(func(r, b *gatepost.Request) uint64 {
-		if r == first {
-			return 0
-		}
-		return zigzag(r.Ref.Offset - behind(b.Ref))
-	})
-	column(func(r, _ *gatepost.Request) uint64 { return uint64(r.Ref.Length) })
-	column(func(r, b *gatepost.Request) uint64 { return zigzag(r.Ref.Line - b.Ref.Line) })
-
-	p.pids.reset()
-	for i := range reqs {
-		vals[i] = p.pids.index(pair{a: uint64(uint32(reqs[i].PID))})
-	}
-	p.dictionary(&p.pids, vals)
-	p.clients.reset()
-	for i := range reqs {
-		vals[i] = p.clients.index(pair{a: reqs[i].Client})
-	}
-	p.dictionary(&p.clients, vals)
-	p.packPairs(reqs)
+	p.single(c.values(fieldPID))
+	p.single(c.values(fieldClient))
+	p.packPairs(c.values(fieldKey), c.values(fieldRoute))
 
 	binary.LittleEndian.PutUint32(p.out[1:], crc32.Checksum(p.out[5:], crcTable))
 	return p.out
 }
 
-// dictionary writes the values of d, then the rows' indexes.
-func (p *packer) dictionary(d *dictionary, index []uint64) {
+// stamps writes times as differences to the one before.
+func (p *packer) stamps(times []uint64, unit int64) {
+	vals := p.scratch(len(times))
+	before, whole := times[0], int64(times[0])/unit
+	for i, v := range times {
+		vals[i] = 0
+		if v != before {
+			now := int64(v) / unit
+			vals[i] = zigzag(now - whole)
+			before, whole = v, now
+		}
+	}
+	p.out = p.append(p.out, vals)
+}
+
+// lengths writes durations.
+func (p *packer) lengths(durations []uint64, unit int64) {
+	vals := p.scratch(len(durations))
+	before, encoded := durations[0], length(time.Duration(durations[0]), unit)
+	for i, v := range durations {
+		if v != before {
+			before, encoded = v, length(time.Duration(v), unit)
+		}
+		vals[i] = encoded
+	}
+	p.out = p.append(p.out, vals)
+}
+
+// single writes a column by a dictionary of its values.
+func (p *packer) single(column []uint64) {
+	vals := p.scratch(len(column))
+	p.values.reset()
+	for i, v := range column {
+		vals[i] = p.values.code(pair{a: v})
+	}
+	p.dictionary(&p.values, vals)
+}
+
+// dictionary writes what the rows hold, then the values of d.
+func (p *packer) dictionary(d *dictionary, rows []uint64) {
 	p.out = binary.LittleEndian.AppendUint32(p.out, uint32(len(d.vals)))
-	p.out = p.append(p.out, index)
+	p.out = p.append(p.out, rows)
 	for _, v := range d.vals {
 		p.out = binary.LittleEndian.AppendUint64(p.out, v.a)
 	}
@@ -132,17 +142,17 @@ func (p *packer) dictionary(d *dictionary, index []uint64) {
 
 // packPairs writes keys and routes. A key has one route but for odd escapes, so the rows hold
 // the number of a pair, and a pair a key and the number of its route.
-func (p *packer) packPairs(reqs []gatepost.Request) {
-	vals := p.scratch(len(reqs))
-	p.pairs.reset()
-	for i := range reqs {
-		vals[i] = p.pairs.index(pair{reqs[i].Key, reqs[i].Route})
+func (p *packer) packPairs(keys, routes []uint64) {
+	vals := p.scratch(len(keys))
+	p.values.reset()
+	for i, key := range keys {
+		vals[i] = p.values.code(pair{key, routes[i]})
 	}
-	p.dictionary(&p.pairs, vals)
+	p.dictionary(&p.values, vals)
 	p.routes.reset()
-	vals = vals[:len(p.pairs.vals)]
-	for i, v := range p.pairs.vals {
-		vals[i] = p.routes.index(pair{a: v.b})
+	vals = vals[:len(p.values.vals)]
+	for i, v := range p.values.vals {
+		vals[i] = p.routes.code(pair{a: v.b})
 	}
 	p.dictionary(&p.routes, vals)
 }
@@ -258,15 +268,12 @@ func (u *unpacker) indexed(reqs []gatepost.Request, set func(*gatepost.Request, 
 		return err
 	}
 	for i, v := range index {
-		if v >= uint64(len(values)/8) {
-			return errColumn
-		}
 		set(&reqs[i], binary.LittleEndian.Uint64(values[8*v:]))
 	}
 	return nil
 }
 
-// dictionary reads the indexes of n rows, in scratch memory, and the values as eight bytes each.
+// dictionary reads the numbers of the values of n rows, in scratch memory, and the values as eight bytes each.
 func (u *unpacker) dictionary(n int) (index []uint64, values []byte, err error) {
 	if len(u.src) < 4 {
 		return nil, nil, errColumn
@@ -279,7 +286,7 @@ func (u *unpacker) dictionary(n int) (index []uint64, values []byte, err error) 
 		return nil, nil, errColumn
 	}
 	values, u.src = u.src[:8*size], u.src[8*size:]
-	return index, values, nil
+	return index, values, numbers(index, size)
 }
 
 // pairs decodes what packPairs wrote; Route holds the number of the pair in between.
@@ -290,19 +297,11 @@ func (u *unpacker) pairs(reqs []gatepost.Request) error {
 	}
 	n := len(keys) / 8
 	for i, v := range index {
-		if v >= uint64(n) {
-			return errColumn
-		}
 		reqs[i].Key, reqs[i].Route = binary.LittleEndian.Uint64(keys[8*v:]), v
 	}
 	index, routes, err := u.dictionary(n)
 	if err != nil {
 		return err
-	}
-	for _, v := range index {
-		if v >= uint64(len(routes)/8) {
-			return errColumn
-		}
 	}
 	for i := range reqs {
 		reqs[i].Route = binary.LittleEndian.Uint64(routes[8*index[reqs[i].Route]:])

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
-	"strings"
 
 	"gatepost"
 )
@@ -13,38 +12,20 @@ import (
 const eventColumns = "source, offset, length, line, time, kind, hash, pid, by, status, duration, sql, queries, number, " +
 	"method, path, client, upstream, db, key, phase, attempts, name, text, pids"
 
-// eventRows is how many events one statement inserts, to share what the driver does for each.
-const eventRows = 16
-
-const eventRowMarks = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-
-var (
-	insertEvent  = "INSERT INTO _events (" + eventColumns + ") VALUES " + eventRowMarks
-	insertEvents = insertEvent + strings.Repeat(", "+eventRowMarks, eventRows-1)
-)
+var insertEvents = newInsertion(orFail, "_events ("+eventColumns+")", "")
 
 func (w *writer) addEvents(source int, events []gatepost.Event) error {
-	for len(events) > 0 {
-		n, statement := 1, insertEvent
-		if len(events) >= eventRows {
-			n, statement = eventRows, insertEvents
-		}
-		w.args = w.args[:0]
-		for i := range events[:n] {
-			if err := w.addEventArgs(source, &events[i]); err != nil {
-				return err
-			}
-		}
-		if _, err := w.exec(statement, w.args...); err != nil {
+	rows := w.bulk(insertEvents)
+	for i := range events {
+		if err := addEvent(rows, source, &events[i]); err != nil {
 			return err
 		}
-		events = events[n:]
 	}
-	return nil
+	return rows.flush()
 }
 
-// addEventArgs appends the values of eventColumns to w.args.
-func (w *writer) addEventArgs(source int, e *gatepost.Event) error {
+// addEvent adds the values of eventColumns.
+func addEvent(rows *bulk, source int, e *gatepost.Event) error {
 	attempts, err := jsonList(e.Attempts)
 	if err != nil {
 		return err
@@ -53,10 +34,9 @@ func (w *writer) addEventArgs(source int, e *gatepost.Event) error {
 	if err != nil {
 		return err
 	}
-	w.args = append(w.args, source, e.Ref.Offset, e.Ref.Length, e.Ref.Line, int64(e.Time), string(e.Kind), int64(e.Hash),
+	return rows.add(source, e.Ref.Offset, e.Ref.Length, e.Ref.Line, int64(e.Time), string(e.Kind), int64(e.Hash),
 		e.PID, e.By, e.Status, int64(e.Duration), int64(e.SQL), e.Queries, e.Number,
 		e.Method, e.Path, e.Client, e.Upstream, e.DB, int64(e.Key), string(e.Phase), attempts, e.Name, e.Text, pids)
-	return nil
 }
 
 // jsonList encodes a list; an empty one is the empty string.

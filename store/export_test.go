@@ -72,11 +72,9 @@ func (s *Store) Explain(ctx context.Context, statement string) ([][]any, error) 
 
 // Pack makes a chunk.
 func Pack(reqs []gatepost.Request) []byte {
-	c, err := newCodec()
-	if err != nil {
-		panic(err)
-	}
-	return slices.Clone((&packer{codec: c}).pack(reqs))
+	c := newColumns()
+	c.add(reqs)
+	return slices.Clone((&packer{codec: newCodec()}).pack(c))
 }
 
 // Unpack reads a chunk whose checksum is made to fit, so that damage gets past it.

@@ -12,26 +12,19 @@ import (
 
 // packing is a full chunk that is being packed.
 type packing struct {
-	st          *sourceState
-	lane        gatepost.Lane
-	chunk       openChunk
-	first, last gatepost.Time
-	packer      *packer
-	data        []byte // in the packer's memory
-	done        chan struct{}
+	st     *sourceState
+	lane   gatepost.Lane
+	chunk  openChunk
+	packer *packer
+	data   []byte // in the packer's memory
+	done   chan struct{}
 }
 
 // packingMax is how many chunks may be on their way; each holds about a megabyte.
 const packingMax = 3
 
-// packers are idle packers. Each has tables of half a megabyte.
-var packers = sync.Pool{New: func() any {
-	c, err := newCodec()
-	if err != nil {
-		panic(err) // the options are constants
-	}
-	return &packer{codec: c}
-}}
+// packers are idle packers. Each has tables of a quarter of a megabyte.
+var packers = sync.Pool{New: func() any { return &packer{codec: newCodec()} }}
 
 // pack begins to pack a full chunk. The writer owns its memory until it is written.
 func (w *writer) pack(st *sourceState, lane gatepost.Lane, c openChunk) error {
@@ -43,8 +36,7 @@ func (w *writer) pack(st *sourceState, lane gatepost.Lane, c openChunk) error {
 	go func() {
 		defer close(p.done)
 		p.packer = packers.Get().(*packer)
-		p.first, p.last = timesOf(c.reqs)
-		p.data = p.packer.pack(c.reqs)
+		p.data = p.packer.pack(c.columns)
 	}()
 	return nil
 }
@@ -55,7 +47,7 @@ func (w *writer) finishPacking(left int) error {
 		p := w.packing[0]
 		w.packing = w.packing[1:]
 		<-p.done
-		_, err := w.putChunk(p.st, p.lane, p.chunk.row, p.first, p.last, len(p.chunk.reqs), p.data)
+		_, err := w.putChunk(p.st, p.lane, &p.chunk, p.data)
 		w.recycle(p)
 		if err != nil {
 			return err
@@ -75,5 +67,5 @@ func (w *writer) dropPacking() {
 
 func (w *writer) recycle(p *packing) {
 	packers.Put(p.packer)
-	w.free = append(w.free, p.chunk.reqs[:0])
+	w.free = append(w.free, p.chunk.columns)
 }

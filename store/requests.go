@@ -234,10 +234,4 @@ func (s *Store) Statuses(ctx context.Context) ([]gatepost.StatusCount, error) {
 	return counts, s.fail("read totals", err)
 }
 
-func newUnpacker() any {
-	c, err := newCodec()
-	if err != nil {
-		panic(err) // the options are constants
-	}
-	return &unpacker{codec: c}
-}
+func newUnpacker() any { return &unpacker{codec: newCodec()} }

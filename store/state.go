@@ -23,9 +23,9 @@ type sourceState struct {
 
 // openChunk is the chunk of a source and lane that is being filled.
 type openChunk struct {
-	reqs  []gatepost.Request
-	saved int   // how many of them the row has
-	row   int64 // id of the row, 0 before the first commit
+	*columns       // nil when there is none
+	saved    int   // how many requests the row has
+	row      int64 // id of the row, 0 before the first commit
 }
 
 // openSources is how many sources may keep their open chunks in memory after a commit. A live
@@ -66,23 +66,24 @@ func (w *writer) closeIdle() {
 			}
 		}
 		for _, c := range idle.chunks {
-			if c.reqs != nil && len(w.free) < openSources {
-				w.free = append(w.free, c.reqs[:0])
+			if c.columns != nil && len(w.free) < openSources {
+				w.free = append(w.free, c.columns)
 			}
 		}
 		delete(w.sources, idle.id)
 	}
 }
 
-// takeMemory returns memory for an open chunk, that of a forgotten one if there is any.
-func (w *writer) takeMemory() []gatepost.Request {
+// emptyColumns returns memory for an open chunk, that of a forgotten one if there is any.
+func (w *writer) emptyColumns() *columns {
 	n := len(w.free)
 	if n == 0 {
-		return nil
+		return newColumns()
 	}
-	m := w.free[n-1]
+	c := w.free[n-1]
 	w.free = w.free[:n-1]
-	return m
+	c.reset()
+	return c
 }
 
 func (w *writer) addRequests(st *sourceState, reqs []gatepost.Request) error {
@@ -106,13 +107,10 @@ func (w *writer) addRequests(st *sourceState, reqs []gatepost.Request) error {
 func (w *writer) fillChunk(st *sourceState, lane gatepost.Lane, reqs []gatepost.Request) error {
 	c := &st.chunks[lane]
 	for len(reqs) > 0 {
-		if c.reqs == nil {
-			c.reqs = w.takeMemory()
+		if c.columns == nil {
+			c.columns = w.emptyColumns()
 		}
-		n := min(chunkMax-len(c.reqs), len(reqs))
-		c.reqs = append(c.reqs, reqs[:n]...)
-		reqs = reqs[n:]
-		if len(c.reqs) < chunkMax {
+		if reqs = c.add(reqs); c.n < chunkMax {
 			return nil
 		}
 		full := *c
@@ -127,35 +125,25 @@ func (w *writer) fillChunk(st *sourceState, lane gatepost.Lane, reqs []gatepost.
 // saveChunk writes an open chunk, or replaces its shorter predecessor.
 func (w *writer) saveChunk(st *sourceState, lane gatepost.Lane) error {
 	c := &st.chunks[lane]
-	if len(c.reqs) == c.saved {
+	if c.columns == nil || c.n == c.saved {
 		return nil
 	}
-	first, last := timesOf(c.reqs)
-	row, err := w.putChunk(st, lane, c.row, first, last, len(c.reqs), w.packer.pack(c.reqs))
-	c.row, c.saved = row, len(c.reqs)
+	row, err := w.putChunk(st, lane, c, w.packer.pack(c.columns))
+	c.row, c.saved = row, c.n
 	return err
 }
 
 const updateChunk = "UPDATE _chunks SET first = ?, last = ?, requests = ?, data = ? WHERE id = ?"
 
-// putChunk writes a packed chunk, in the place of its shorter predecessor if row is not 0, and returns its
-// row.
-func (w *writer) putChunk(st *sourceState, lane gatepost.Lane, row int64, first, last gatepost.Time, requests int, data []byte) (int64, error) {
-	st.span = max(st.span, span(first, last))
-	if row != 0 {
-		_, err := w.exec(updateChunk, int64(first), int64(last), requests, data, row)
-		return row, err
+// putChunk writes a packed chunk, in the place of its shorter predecessor if there is one, and returns its row.
+func (w *writer) putChunk(st *sourceState, lane gatepost.Lane, c *openChunk, data []byte) (int64, error) {
+	st.span = max(st.span, span(c.first, c.last))
+	if c.row != 0 {
+		_, err := w.exec(updateChunk, int64(c.first), int64(c.last), c.n, data, c.row)
+		return c.row, err
 	}
 	return w.insert("INSERT INTO _chunks (source, lane, first, last, requests, data) VALUES (?, ?, ?, ?, ?, ?)",
-		st.id, int(lane), int64(first), int64(last), requests, data)
-}
-
-func timesOf(reqs []gatepost.Request) (first, last gatepost.Time) {
-	first, last = reqs[0].End, reqs[0].End
-	for i := range reqs {
-		first, last = min(first, reqs[i].End), max(last, reqs[i].End)
-	}
-	return first, last
+		st.id, int(lane), int64(c.first), int64(c.last), c.n, data)
 }
 
 // span is the time between two stamps in nanoseconds, as a real number because it need not fit
@@ -206,14 +194,25 @@ type status struct {
 	first, last gatepost.Time
 }
 
-// count adds access lines to the counters.
+// count adds access lines to the counters. Neighbours mostly share second and status, so they are looked up where one
+// changes.
 func (st *sourceState) count(reqs []gatepost.Request) {
+	var sec *second
+	var stat *status
+	before := gatepost.NoTime
 	for i := range reqs {
 		r := &reqs[i]
-		st.statusOf(r.Status).add(r)
-		if r.End.Known() {
-			st.secondOf(r.End.Second()).add(r)
+		if stat == nil || r.Status != stat.code {
+			stat = st.statusOf(r.Status)
 		}
+		stat.add(r)
+		if !r.End.Known() {
+			continue
+		}
+		if r.End != before {
+			sec, before = st.secondOf(r.End.Second()), r.End
+		}
+		sec.add(r)
 	}
 }
 
@@ -267,17 +266,22 @@ func (n *status) add(r *gatepost.Request) {
 	n.last = max(n.last, r.End)
 }
 
+var insertSeconds = newInsertion(orFail, "_seconds (source, second, requests, s499, s500, s502, s503, s504, bytes, duration)",
+	` ON CONFLICT DO UPDATE SET
+	requests = requests + excluded.requests, s499 = s499 + excluded.s499, s500 = s500 + excluded.s500,
+	s502 = s502 + excluded.s502, s503 = s503 + excluded.s503, s504 = s504 + excluded.s504,
+	bytes = bytes + excluded.bytes, duration = duration + excluded.duration`)
+
 func (w *writer) saveCounters(st *sourceState) error {
+	rows := w.bulk(insertSeconds)
 	for i := range st.seconds {
 		n := &st.seconds[i]
-		if _, err := w.exec(`INSERT INTO _seconds (source, second, requests, s499, s500, s502, s503, s504, bytes, duration)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
-			requests = requests + excluded.requests, s499 = s499 + excluded.s499, s500 = s500 + excluded.s500,
-			s502 = s502 + excluded.s502, s503 = s503 + excluded.s503, s504 = s504 + excluded.s504,
-			bytes = bytes + excluded.bytes, duration = duration + excluded.duration`,
-			st.id, n.unix, n.requests, n.failed[0], n.failed[1], n.failed[2], n.failed[3], n.failed[4], n.bytes, int64(n.duration)); err != nil {
+		if err := rows.add(st.id, n.unix, n.requests, n.failed[0], n.failed[1], n.failed[2], n.failed[3], n.failed[4], n.bytes, int64(n.duration)); err != nil {
 			return err
 		}
+	}
+	if err := rows.flush(); err != nil {
+		return err
 	}
 	for i := range st.statuses {
 		n := &st.statuses[i]

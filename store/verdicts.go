@@ -71,6 +71,15 @@ func (s *Store) EndVerdicts(ctx context.Context, incidents, outages []gatepost.I
 	})
 }
 
+var (
+	insertFailures  = newInsertion(orFail, "_failures (ordinal, argument, "+failureColumns+")", "")
+	insertArguments = newInsertion(orFail, "_arguments (argument, cause, instance, via, confidence, state, rivals, missing)", "")
+	insertIncidents = newInsertion(orFail, "_incidents (argument, "+incidentColumns+")", "")
+	insertEvidence  = newInsertion(orFail, "_evidence (argument, ordinal, "+evidenceColumns+")", "")
+	// What is known of a line whose log is gone is never lost.
+	insertLines = newInsertion("OR IGNORE", "_lines (source, offset, length, text)", "")
+)
+
 // verdicts are failures or incidents on their way into the store, many rows in one statement.
 type verdicts struct {
 	*writer
@@ -84,12 +93,11 @@ type verdicts struct {
 
 func (w *writer) verdicts() (*verdicts, error) {
 	return &verdicts{writer: w, known: make(map[argument]int64),
-		failure:  w.bulk("INTO _failures (ordinal, argument, " + failureColumns + ")"),
-		argument: w.bulk("INTO _arguments (argument, cause, instance, via, confidence, state, rivals, missing)"),
-		incident: w.bulk("INTO _incidents (argument, " + incidentColumns + ")"),
-		evidence: w.bulk("INTO _evidence (argument, ordinal, " + evidenceColumns + ")"),
-		// What is known of a line whose log is gone is never lost.
-		line: w.bulk("OR IGNORE INTO _lines (source, offset, length, text)"),
+		failure:  w.bulk(insertFailures),
+		argument: w.bulk(insertArguments),
+		incident: w.bulk(insertIncidents),
+		evidence: w.bulk(insertEvidence),
+		line:     w.bulk(insertLines),
 	}, w.begin()
 }
 

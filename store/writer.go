@@ -33,14 +33,13 @@ type writer struct {
 	pending int        // weight of what it holds
 	packer  *packer    // of chunks that are not full yet
 	packing []*packing // full chunks that are being packed, the oldest first
-	args    []any      // of the statement that is being put together
-	bulks   map[string]*bulk
+	bulks   map[*insertion]*bulk
+	sources map[int]*sourceState
+	lost    map[int]bool // sources whose readers are ahead of the store since a rollback
+	clock   int64        // counts appends, to find the longest idle source
+	free    []*columns   // memory of open chunks that were forgotten
 
 	failures, arguments int64 // rows of the verdicts that are being made
-	sources             map[int]*sourceState
-	lost                map[int]bool         // sources whose readers are ahead of the store since a rollback
-	clock               int64                // counts appends, to find the longest idle source
-	free                [][]gatepost.Request // memory of open chunks that were forgotten
 }
 
 func newWriter(ctx context.Context, file string, durable bool) (*writer, error) {
@@ -54,6 +53,7 @@ func newWriter(ctx context.Context, file string, durable bool) (*writer, error) 
 	w := &writer{
 		db:      openPool(dsn(file, pragmas...), 1),
 		stmts:   map[string]*sql.Stmt{},
+		bulks:   map[*insertion]*bulk{},
 		packer:  packers.Get().(*packer),
 		sources: map[int]*sourceState{},
 		lost:    map[int]bool{},
@@ -71,6 +71,9 @@ func (w *writer) close() error {
 	var errs []error
 	for _, s := range w.stmts {
 		errs = append(errs, s.Close())
+	}
+	for _, b := range w.bulks {
+		errs = append(errs, b.close())
 	}
 	return errors.Join(append(errs, w.conn.Close(), w.db.Close())...)
 }
@@ -94,55 +97,6 @@ func (w *writer) exec(query string, args ...any) (sql.Result, error) {
 		return nil, err
 	}
 	return s.ExecContext(context.Background(), args...)
-}
-
-// bulk inserts rows, several in one statement: what the driver does for each statement costs more than a row.
-type bulk struct {
-	w         *writer
-	one, many string
-	columns   int
-	args      []any
-}
-
-// bulkRows is how many rows one statement inserts.
-const bulkRows = 16
-
-// bulk returns what inserts into some columns of a table, all of them named in into. It is empty.
-func (w *writer) bulk(into string) *bulk {
-	b := w.bulks[into]
-	if b == nil {
-		columns := strings.Count(into, ",") + 1
-		row := "(?" + strings.Repeat(", ?", columns-1) + ")"
-		one := "INSERT " + into + " VALUES " + row
-		b = &bulk{w: w, one: one, many: one + strings.Repeat(", "+row, bulkRows-1), columns: columns}
-		if w.bulks == nil {
-			w.bulks = make(map[string]*bulk)
-		}
-		w.bulks[into] = b
-	}
-	b.args = b.args[:0]
-	return b
-}
-
-func (b *bulk) add(values ...any) error {
-	b.args = append(b.args, values...)
-	if len(b.args) < bulkRows*b.columns {
-		return nil
-	}
-	_, err := b.w.exec(b.many, b.args...)
-	b.args = b.args[:0]
-	return err
-}
-
-// flush inserts the rows that are left.
-func (b *bulk) flush() error {
-	for args := b.args; len(args) > 0; args = args[b.columns:] {
-		if _, err := b.w.exec(b.one, args[:b.columns]...); err != nil {
-			return err
-		}
-	}
-	b.args = b.args[:0]
-	return nil
 }
 
 // insert returns the id of the row that it makes.

@@ -28,9 +28,9 @@ type piece struct {
 	parsed   chan struct{}
 }
 
-// ahead is how many pieces beyond the number of parsers are on their way: one that is being cut, one
-// that is being kept.
-const ahead = 2
+// ahead is how many pieces beyond the number of parsers are on their way: so many that the parsers go on while the store
+// commits, for a millisecond or two.
+const ahead = 8
 
 // parsed cuts a stream, parses its blocks side by side, and calls keep with each piece in the order of
 // the log. It ends at the first error of keep, which it returns, or with the piece that holds the
