@@ -23,13 +23,18 @@ import (
 	"golang.org/x/term"
 )
 
-// memoryLimit is from how much memory on the garbage collector works harder rather than let the program grow.
-// It bounds nothing by itself: that what is alive stays below it is the work of the rest.
-const memoryLimit = 64 << 20
+const (
+	// memoryLimit is from how much memory on the garbage collector works harder rather than let the program grow.
+	// It bounds nothing by itself: that what is alive stays below it is the work of the rest.
+	memoryLimit = 64 << 20
+	// garbageShare is how much garbage may lie beside what is alive, in percent, below that.
+	garbageShare = 200
+)
 
 func main() {
-	if os.Getenv("GOMEMLIMIT") == "" {
+	if os.Getenv("GOMEMLIMIT") == "" && os.Getenv("GOGC") == "" {
 		debug.SetMemoryLimit(memoryLimit)
+		debug.SetGCPercent(garbageShare)
 	}
 	// A reader that goes away, as in "gatepost analyze | head", is an error of writing and not the
 	// end of the process: temporary files must be removed.
