@@ -19,14 +19,14 @@ type stretch struct {
 }
 
 // beside is how far beyond the ends of a stretch failures are looked at, as neighbours.
-const beside = 90 * time.Second
+const beside = 30 * time.Second
 
 // lead is how long before the first failure what the workers did is looked at.
 const lead = 10 * time.Minute
 
 const (
 	// usualAtOnce bounds the failures of a stretch.
-	usualAtOnce = 3000
+	usualAtOnce = 4000
 	// requestsEach is how many requests of Odoo weigh as much as a failure.
 	requestsEach = 25
 )

@@ -114,7 +114,7 @@ func (s *scene) moments() spanSet {
 		if !from.Known() {
 			from = c.Time
 		}
-		all = all.with(from.Add(-lead), to.Add(horizon))
+		all = all.with(from.Add(-time.Minute), to.Add(horizon)) // in the minute before, workers served what they served last
 	}
 	return all.merged()
 }
