@@ -60,9 +60,10 @@ func (w *world) buildCrons() {
 	slices.SortStableFunc(w.crons, func(a, b *cronRun) int { return cmp.Compare(a.from, b.from) })
 	w.cronsByEnd = slices.Clone(w.crons)
 	slices.SortStableFunc(w.cronsByEnd, func(a, b *cronRun) int { return cmp.Compare(a.lastOf(), b.lastOf()) })
-	for _, r := range w.cronsByEnd {
-		if r.lastOf().Sub(r.from) >= slowingRun {
-			w.longs = append(w.longs, r)
+	w.longs = newTimeline((*cronRun).span, func(a, b *cronRun) int { return cmp.Compare(a.from, b.from) })
+	for _, r := range w.crons {
+		if start, end := r.span(); end.Sub(start) >= slowingRun {
+			w.longs.add(r)
 		}
 	}
 }
@@ -74,6 +75,8 @@ func (r *cronRun) lastOf() gatepost.Time {
 	}
 	return r.server.last
 }
+
+func (r *cronRun) span() (start, end gatepost.Time) { return r.from, r.lastOf() }
 
 // event is the line that shows the run best.
 func (r *cronRun) event() *gatepost.Event {

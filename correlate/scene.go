@@ -66,8 +66,7 @@ func (s *scene) build(ctx context.Context, upTo stage) error {
 
 // readCases reads the failures of the stretch, and joins them with their error lines.
 func (s *scene) readCases(ctx context.Context) error {
-	for _, k := range []gatepost.Kind{gatepost.NginxRequest, gatepost.NginxError} {
-		q := s.stretch.query(0, 0, k)
+	for _, q := range []gatepost.Query{s.stretch.query(0, 0, gatepost.NginxRequest), s.stretch.query(firstTries, 0, gatepost.NginxError)} {
 		if s.opt.Since.Known() {
 			q.From = max(q.From, s.opt.Since.Add(-triesBefore))
 		}

@@ -60,7 +60,7 @@ func (w *world) compare(r gatepost.Request) {
 	took := r.Duration - max(0, r.SQL)
 	from := r.End.Add(-r.Duration)
 	beside := false
-	for _, run := range w.longRuns(from, r.End) {
+	for run := range w.longs.between(from, r.End) {
 		beside = true
 		if overlap(run.from, run.lastOf(), from, r.End)*5 >= r.Duration*4 && len(run.slows.samples) < runSamples {
 			run.slows.samples = append(run.slows.samples, sample{r.Route, took, int(r.PID)})
@@ -77,22 +77,6 @@ func (w *world) compare(r gatepost.Request) {
 	k.add(took)
 }
 
-// longRuns are the runs that last long enough to be asked, and that meet [from, to]. By their ends most are
-// passed over.
-func (w *world) longRuns(from, to gatepost.Time) []*cronRun {
-	i, _ := slices.BinarySearchFunc(w.longs, from, func(r *cronRun, t gatepost.Time) int {
-		if r.lastOf() < t {
-			return -1
-		}
-		return 1
-	})
-	j := i
-	for j < len(w.longs) && w.longs[j].from <= to {
-		j++
-	}
-	return w.longs[i:j]
-}
-
 // judgeSlowdowns holds what requests took beside each run against what they take at other times.
 func (w *world) judgeSlowdowns() {
 	high, all := 0.0, 0.0
@@ -106,7 +90,7 @@ func (w *world) judgeSlowdowns() {
 		return
 	}
 	usually := (high + 1) / (all + 1) // never 0: so many requests cannot show less
-	for _, r := range w.longs {
+	for _, r := range w.longs.all {
 		s := &r.slows
 		var ratios []float64
 		workers := make(map[int]bool)
@@ -151,7 +135,7 @@ func (s *scene) slowedBy(w *work) *cronRun {
 	if usual := s.calm.usual(w.route); usual == 0 || float64(w.duration()-max(0, w.sql)) < slower*float64(usual) {
 		return nil
 	}
-	for _, r := range s.longRuns(w.start, w.end) {
+	for r := range s.longs.between(w.start, w.end) {
 		if r.server == w.server && r.slows.times >= slower && overlap(r.from, r.lastOf(), w.start, w.end)*2 >= w.duration() {
 			return r
 		}

@@ -21,6 +21,10 @@ type stretch struct {
 // beside is how far beyond the ends of a stretch failures are looked at, as neighbours.
 const beside = 30 * time.Second
 
+// firstTries is how long before its neighbours error lines about them are looked for: of a request that is tried
+// on several servers, the lines about the first ones stand a timeout of nginx before it, 60 s by default.
+const firstTries = 3 * time.Minute
+
 // lead is how long before the first failure what the workers did is looked at.
 const lead = 10 * time.Minute
 
@@ -162,8 +166,9 @@ func (g *gatherer) end() {
 	t := g.knife.stretches[g.done]
 	g.done++
 	from, to := t.nearBy(0, 0)
+	early, _ := t.nearBy(firstTries, 0)
 	s := newScene(g.world, t)
-	s.near[gatepost.NginxRequest], s.near[gatepost.NginxError] = between(g.failing, from, to), between(g.errors, from, to)
+	s.near[gatepost.NginxRequest], s.near[gatepost.NginxError] = between(g.failing, from, to), between(g.errors, early, to)
 	s.joinCases()
 	for _, c := range s.own() {
 		g.patience.seeDuration(c)
@@ -179,7 +184,8 @@ func (g *gatherer) end() {
 		return
 	}
 	if t.to != endless.to {
-		g.failing, g.errors = slices.Clone(between(g.failing, t.to.Add(-beside), endless.to)), slices.Clone(between(g.errors, t.to.Add(-beside), endless.to))
+		g.failing = slices.Clone(between(g.failing, t.to.Add(-beside), endless.to))
+		g.errors = slices.Clone(between(g.errors, t.to.Add(-beside-firstTries), endless.to))
 	}
 }
 

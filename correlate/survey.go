@@ -25,7 +25,7 @@ type world struct {
 	database   *database
 	crons      []*cronRun
 	cronsByEnd []*cronRun
-	longs      []*cronRun // those that last, by their end
+	longs      *timeline[*cronRun] // those that last
 	calm       calm
 	routes     map[uint64]*sketch // how long each route normally takes in Odoo
 	clients    bool               // Odoo's lines name the real clients
