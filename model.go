@@ -35,6 +35,8 @@ type Ledger interface {
 	Entries() iter.Seq2[Failure, error]
 	// Failures yields them whole.
 	Failures() iter.Seq2[Failure, error]
+	// Failure returns one whole, by its ID, nil when there is none.
+	Failure(id string) (*Failure, error)
 }
 
 // FailureList is a Ledger of failures that are at hand.
@@ -52,6 +54,14 @@ func (l FailureList) Failures() iter.Seq2[Failure, error] {
 			}
 		}
 	}
+}
+
+// Failure implements Ledger.
+func (l FailureList) Failure(id string) (*Failure, error) {
+	if i := slices.IndexFunc(l, func(f Failure) bool { return f.ID == id }); i >= 0 {
+		return &l[i], nil
+	}
+	return nil, nil
 }
 
 // Gap is a time in which a source is silent although it should not be, or a part of it that

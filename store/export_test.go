@@ -31,6 +31,7 @@ func Statements() [][2]string {
 		{"whether there are verdicts", selectComplete},
 		{"whether the verdicts are complete from now on", markComplete},
 		{"all failures", selectFailures},
+		{"a failure", selectFailure},
 		{"an argument", selectEvidence},
 		{"all incidents", selectIncidents},
 		{"the text of a line", selectLine},

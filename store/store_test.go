@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"math"
@@ -173,6 +174,43 @@ func TestVerdictsRoundTrip(t *testing.T) {
 	gotSetup, err := s.Setup(t.Context())
 	check(t, err)
 	equal(t, "setup", gotSetup, setup)
+}
+
+// TestUnfinishedVerdicts: until the last verdict is there, no report and no view shows any.
+func TestUnfinishedVerdicts(t *testing.T) {
+	s := open(t, "")
+	f := gatepost.Failure{ID: "f-1", Time: gatepost.Time(1e18), Start: gatepost.NoTime, Duration: gatepost.Unknown}
+	shown := func() (ledger, view int) {
+		for _, err := range s.Ledger(t.Context()).Failures() {
+			if errors.Is(err, store.ErrUnfinished) {
+				ledger = -1
+				break
+			}
+			check(t, err)
+			ledger++
+		}
+		rows, err := s.Query(t.Context(), "SELECT id FROM failures")
+		check(t, err)
+		return ledger, len(gather(t, rows.Rows))
+	}
+	expect := func(when string, ledger, view int) {
+		t.Helper()
+		if l, v := shown(); l != ledger || v != view {
+			t.Errorf("%s: %d in the ledger, %d in the view", when, l, v)
+		}
+	}
+	expect("a new store", -1, 0)
+	saveVerdicts(t, s, []gatepost.Failure{f}, nil, nil)
+	expect("judged", 1, 1)
+	if one, err := s.Ledger(t.Context()).Failure("f-1"); err != nil || one == nil || one.ID != f.ID {
+		t.Errorf("the failure by its ID: %v, %v", one, err)
+	}
+	if none, err := s.Ledger(t.Context()).Failure("f-2"); err != nil || none != nil {
+		t.Errorf("a failure that is not there: %v, %v", none, err)
+	}
+	check(t, s.BeginVerdicts(t.Context()))
+	check(t, s.AddFailures(t.Context(), []gatepost.Failure{f, f}))
+	expect("half way", -1, 0)
 }
 
 func TestEventRoundTrip(t *testing.T) {

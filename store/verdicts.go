@@ -258,14 +258,25 @@ type ledger struct {
 	ctx context.Context
 }
 
-func (l ledger) Entries() iter.Seq2[gatepost.Failure, error]  { return l.each(false) }
-func (l ledger) Failures() iter.Seq2[gatepost.Failure, error] { return l.each(true) }
+func (l ledger) Entries() iter.Seq2[gatepost.Failure, error]  { return l.each(false, selectFailures) }
+func (l ledger) Failures() iter.Seq2[gatepost.Failure, error] { return l.each(true, selectFailures) }
+
+func (l ledger) Failure(id string) (*gatepost.Failure, error) {
+	for f, err := range l.each(true, selectFailure, id) {
+		if err != nil {
+			return nil, err
+		}
+		return &f, nil
+	}
+	return nil, nil
+}
 
 const (
 	selectComplete = "SELECT complete FROM _judgement"
+	selectWhole    = "SELECT ordinal, " + failureColumns + ", argument, cause, instance, via, confidence, state, rivals, missing "
 	// selectFailures walks along an index: the order of the ledger must cost no sorting.
-	selectFailures = "SELECT ordinal, " + failureColumns + `, argument, cause, instance, via, confidence, state, rivals, missing
-	FROM _failures INDEXED BY _failures_by_time CROSS JOIN _arguments USING (argument) ORDER BY at, source, offset`
+	selectFailures  = selectWhole + "FROM _failures INDEXED BY _failures_by_time CROSS JOIN _arguments USING (argument) ORDER BY at, source, offset"
+	selectFailure   = selectWhole + "FROM _failures JOIN _arguments USING (argument) WHERE id = ?"
 	selectIncidents = "SELECT argument, " + incidentColumns + " FROM _incidents ORDER BY ordinal"
 )
 
@@ -287,7 +298,7 @@ func (s *Store) complete(ctx context.Context) error {
 	return nil
 }
 
-func (l ledger) each(whole bool) iter.Seq2[gatepost.Failure, error] {
+func (l ledger) each(whole bool, query string, args ...any) iter.Seq2[gatepost.Failure, error] {
 	return func(yield func(gatepost.Failure, error) bool) {
 		stop := errors.New("stop")
 		err := l.complete(l.ctx)
@@ -302,7 +313,7 @@ func (l ledger) each(whole bool) iter.Seq2[gatepost.Failure, error] {
 					return stop
 				}
 				return nil
-			}, selectFailures)
+			}, query, args...)
 		}
 		if err != nil && err != stop {
 			yield(gatepost.Failure{}, l.fail("read failures", err))

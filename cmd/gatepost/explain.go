@@ -58,6 +58,9 @@ store is read, and the logs may be gone.`,
 // findFailure returns the failure whose ID begins with id.
 func findFailure(m *gatepost.Model, id string) (*gatepost.Failure, error) {
 	const hint = "gatepost analyze --format csv PATH... lists the failures with their IDs"
+	if id == "" {
+		return nil, usage(hint, "explain: the ID is empty")
+	}
 	var found []gatepost.Failure
 	all := 0
 	for f, err := range m.Failures.Entries() {
@@ -66,18 +69,17 @@ func findFailure(m *gatepost.Model, id string) (*gatepost.Failure, error) {
 		}
 		all++
 		if f.ID == id {
-			return whole(m, f.ID)
+			return m.Failures.Failure(id)
 		}
 		if strings.HasPrefix(f.ID, id) || strings.HasPrefix(strings.TrimPrefix(f.ID, "f-"), id) {
 			found = append(found, f)
 		}
 	}
-	switch {
-	case id == "":
-		return nil, usage(hint, "explain: the ID is empty")
-	case len(found) == 1:
-		return whole(m, found[0].ID)
-	case len(found) > 1 && id != "":
+	switch len(found) {
+	case 0:
+	case 1:
+		return m.Failures.Failure(found[0].ID)
+	default:
 		return nil, failed("one of "+firstIDs(found), "%s: %d failures begin with this", id, len(found))
 	}
 	for _, i := range m.Incidents {
@@ -89,19 +91,6 @@ func findFailure(m *gatepost.Model, id string) (*gatepost.Failure, error) {
 		return nil, failed("", "%s: no such failure; there is none at all in these logs", id)
 	}
 	return nil, failed(hint, "%s: no such failure among %d", id, all)
-}
-
-// whole returns the failure with an ID, with the argument for its verdict.
-func whole(m *gatepost.Model, id string) (*gatepost.Failure, error) {
-	for f, err := range m.Failures.Failures() {
-		if err != nil {
-			return nil, err
-		}
-		if f.ID == id {
-			return &f, nil
-		}
-	}
-	return nil, failed("", "%s: is gone from the store", id)
 }
 
 func firstIDs(found []gatepost.Failure) string {
