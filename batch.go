@@ -81,3 +81,28 @@ func (b *Batch) Skip(r Ref, lines int64) {
 	}
 	b.Unparsed = append(b.Unparsed, r)
 }
+
+// Count adds a batch's counters. The range of time is taken from its requests and events as well, because
+// queries leave out sources by it.
+func (src *Source) Count(b *Batch) {
+	seen := Batch{First: src.First, Last: src.Last}
+	seen.See(b.First)
+	seen.See(b.Last)
+	for i := range b.Requests {
+		seen.See(b.Requests[i].End)
+	}
+	for i := range b.Events {
+		seen.See(b.Events[i].Time)
+	}
+	src.First, src.Last = seen.First, seen.Last
+	src.Lines += b.Lines
+	src.Requests += int64(len(b.Requests))
+	src.Events += int64(len(b.Events))
+	src.Unparsed += b.UnparsedLines
+	if b.First.Known() {
+		src.Stamps = b.Stamps
+	}
+	if b.Resolution > 0 && (src.Resolution == 0 || b.Resolution < src.Resolution) {
+		src.Resolution = b.Resolution
+	}
+}

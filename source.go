@@ -7,6 +7,9 @@ type Source struct {
 	ID   int    // 1, 2, 3 … in the order of reading; 0 is no source
 	Path string // as given by the user, "archive!member" inside an archive
 	Host string // machine the log comes from, "" when nothing tells
+	// Strand tells which program's lines of the file these are, where several write into one; "" where
+	// nothing tells them apart.
+	Strand string
 
 	Format  string // name of the format, "" when it was not recognised
 	Dialect string // which variant of the format: a log_format, a log_line_prefix
@@ -30,6 +33,10 @@ type Source struct {
 	Head         uint64
 	TailSize     int
 	Tail         uint64
+	// Kept is up to where the entries of this strand are kept, KeptLine the number of the line there. The
+	// file may have been read farther: an entry may go on behind those of others.
+	Kept     int64
+	KeptLine int64
 
 	// Problem is why reading stopped before the end, "" when all was read.
 	Problem string
@@ -54,4 +61,16 @@ type Block struct {
 	Offset int64 // of Data[0] in the uncompressed text
 	Line   int64 // 1-based number of the first line
 	Data   []byte
+	// Places tell where the lines of Data stand in the source, when these were taken out of a wrapping;
+	// Offset and Line count for nothing then. Nil when Data is the text itself.
+	Places []Place
+}
+
+// Place is where one line of a Block's Data stands in its source, and what its wrapping tells of it.
+type Place struct {
+	At    int   // where the line begins in Data
+	Ref   Ref   // of the entry that it was wrapped in
+	Lines int64 // of that entry
+	Time  Time  // when it was written, NoTime when the wrapping does not tell
+	PID   int   // who wrote it, 0 when the wrapping does not tell
 }

@@ -34,10 +34,12 @@ func (p *part) align(ctx context.Context, clocks map[int]gatepost.Clock) error {
 		gatepost.OdooWorkerExit, gatepost.OdooWorkerTimeout, gatepost.OdooWorkerError, gatepost.OdooStart, gatepost.OdooStop, gatepost.UnitStop, gatepost.UnitStarted,
 		gatepost.OdooBadQuery, gatepost.OdooRequest, gatepost.PgSerialization, gatepost.PgError, gatepost.PgStatement, gatepost.PgLockAcquired,
 	}}
+	dated := p.datedBy()
 	for e, err := range p.Events(ctx, q) {
 		if err != nil {
 			return err
 		}
+		e.Ref.Source = dated[e.Ref.Source]
 		e.Text, e.Path, e.Attempts = "", "", nil // have no vote
 		a.raw[e.Kind] = append(a.raw[e.Kind], e)
 	}
@@ -45,9 +47,37 @@ func (p *part) align(ctx context.Context, clocks map[int]gatepost.Clock) error {
 		return err
 	}
 	for i := range p.sources {
-		clocks[p.sources[i].ID] = a.clock(&p.sources[i])
+		if id := p.sources[i].ID; dated[id] == id {
+			clocks[id] = a.clock(&p.sources[i])
+		}
+	}
+	for id, first := range dated {
+		clocks[id] = clocks[first]
 	}
 	return nil
+}
+
+// datedBy names, for every source, the first one that the same clock dates: the lines of several programs in one
+// syslog are dated by who collects them, and vote together.
+func (p *part) datedBy() map[int]int {
+	type clock struct {
+		path   string
+		stamps gatepost.Stamps
+	}
+	first, dated := make(map[clock]int), make(map[int]int)
+	for _, src := range p.sources {
+		dated[src.ID] = src.ID
+		if src.Format != "syslog" {
+			continue
+		}
+		k := clock{src.Path, src.Stamps}
+		if other, ok := first[k]; ok {
+			dated[src.ID] = other
+		} else {
+			first[k] = src.ID
+		}
+	}
+	return dated
 }
 
 // aligner holds the events that can vote, with raw stamps.

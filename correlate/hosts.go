@@ -1,6 +1,7 @@
 package correlate
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"path"
@@ -10,7 +11,7 @@ import (
 	"gatepost"
 )
 
-// Logs of several machines often lie side by side, a folder each. When every folder that has an
+// Logs of several machines often lie side by side, a folder each, or in one that tells the host of every line. When every folder that has an
 // access log also has the log of the Odoo behind it, each is a world of its own: nothing of one
 // machine may explain a failure of another, and their pids, locks and clocks have nothing to do
 // with each other.
@@ -54,6 +55,9 @@ func parts(h History, sources []gatepost.Source, o Options) []*part {
 		paths = append(paths, x.File)
 	}
 	in := folders(paths)
+	for i, src := range sources {
+		in[i] = cmp.Or(in[i], src.Host) // as a log collector tells it
+	}
 	machines := machines(sources, in)
 	var all []*part
 	for _, m := range machines {

@@ -88,15 +88,15 @@ func (w *world) findServers() {
 		if src.Format != "odoo" {
 			continue
 		}
-		name := src.Host + ":" + stem(src.Path)
-		sv := byName[name]
+		name := cmp.Or(src.Strand, stem(src.Path))
+		sv := byName[src.Host+":"+name]
 		if sv == nil {
 			sv = &server{
-				name: stem(src.Path), sources: make(map[int]bool), byPID: make(map[int][]*process), dbs: make(map[string]bool),
+				name: name, sources: make(map[int]bool), byPID: make(map[int][]*process), dbs: make(map[string]bool),
 				httpPorts: make(map[string]bool), geventPorts: make(map[string]bool),
 				first: gatepost.NoTime, last: gatepost.NoTime,
 			}
-			byName[name] = sv
+			byName[src.Host+":"+name] = sv
 			w.servers = append(w.servers, sv)
 			w.rebuilt[sv] = &rebuilding{server: sv, starts: make(map[int]*gatepost.Event)}
 		}

@@ -113,31 +113,91 @@ const SampleSize = 64 << 10
 const minScore = 200
 
 // Detect finds the format of a source by its first lines. It returns nil when none recognises
-// enough of them.
+// enough of them. What is inside a wrapping has a Sorter.
 func Detect(sample []byte, o *Options) *Parser {
-	sample = wholeLines(sample)
-	if w := detectWrapped(sample, o); w != nil {
-		return w
+	p, s := detect(wholeLines(sample), o, 0, true)
+	if s != nil {
+		return s.main()
 	}
-	var best *Parser
-	bestScore := 0
-	for _, f := range Formats() {
-		score, dialect, state := f.Sniff(sample, o)
-		if score > bestScore && score >= minScore {
-			best, bestScore = newParser(f, dialect, state, o), score
-		}
-	}
-	return best
+	return p
 }
 
-// Use returns a parser for a named format, whatever the sample looks like.
+// detect finds what understands a log: a format, or a wrapping and formats inside. alone says that the log is all that
+// there is of its program: a kernel or an error stream would be nothing else, elsewhere it is for format syslog.
+func detect(sample []byte, o *Options, depth int, alone bool) (*Parser, *Sorter) {
+	var best *Parser
+	most := minScore - 1
+	if depth > 0 {
+		most = wrappedShare - 1
+	}
+	for _, f := range Formats() {
+		if !alone && (f.system() || f.Name == "stderr") {
+			continue
+		}
+		if score, dialect, state := f.Sniff(sample, o); score > most {
+			best, most = newParser(f, dialect, state, o), score
+		}
+	}
+	if depth < wrappingDepth {
+		// Heads may be taken for a part of the lines, but where a format is inside it is the better reading.
+		if s := detectWrapped(sample, o, depth, false); s != nil && (best == nil || best.Format.system() || !s.main().Format.system()) {
+			return nil, s
+		}
+		if s := detectWrapped(sample, o, depth, true); s != nil && (best == nil || s.understood*500 > s.entries*most*11/10) {
+			return nil, s
+		}
+	}
+	return best, nil
+}
+
+// system reports whether the format is one of those that many programs write into.
+func (f *Format) system() bool { return f.Program == "kernel" || f.Program == "systemd" }
+
+// Use returns a parser for a named format, whatever the sample looks like. It is for what is inside of a
+// wrapping, if that is of this format.
 func Use(name string, sample []byte, o *Options) (*Parser, error) {
 	f := Lookup(name)
 	if f == nil {
 		return nil, fmt.Errorf("unknown format %q", name)
 	}
-	_, dialect, state := f.Sniff(wholeLines(sample), o)
+	sample = wholeLines(sample)
+	if s := detectWrapped(sample, o, 0, false); s != nil {
+		if p := s.main(); p.Format == f {
+			return p, nil
+		}
+	}
+	_, dialect, state := f.Sniff(sample, o)
 	return newParser(f, dialect, state, o), nil
+}
+
+// Sorter returns what takes the lines of the log out of their wrapping and sorts them by who wrote them, nil where there is
+// no wrapping. Its strands have parsers of their own.
+func (p *Parser) Sorter() *Sorter { return p.sorter }
+
+// Strand returns the name and the host of the strand that most of the log's beginning is of.
+func (p *Parser) Strand() (name, host string) {
+	if p.strand == nil {
+		return "", ""
+	}
+	return p.strand.Name, p.strand.Host
+}
+
+// Reads reports whether lines of a format, by its name, are among the first ones of the log.
+func (p *Parser) Reads(format string) bool {
+	if p.sorter == nil {
+		return p.Format.Name == format
+	}
+	return slices.ContainsFunc(p.sorter.order, func(st *Strand) bool {
+		return st.guess != nil && st.guess.Format.Name == format
+	})
+}
+
+// Starts reports whether a record begins with a line; it is nil when every line is a record.
+func (p *Parser) Starts() func(line []byte) bool {
+	if p.sorter != nil {
+		return p.sorter.wrapping.Starts
+	}
+	return p.Format.Starts
 }
 
 // wholeLines cuts a sample behind its last newline, unless that would leave nothing.
@@ -156,7 +216,9 @@ type Parser struct {
 	State   any // what Sniff made, read only
 	Options *Options
 
-	wrapped *wrapped            // takes the heads of syslog lines off, nil where there are none
+	sorter  *Sorter             // takes the lines out of their wrapping, nil where there is none
+	strand  *Strand             // of the sorter, that this parser understands
+	heads   gatepost.Stamps     // worth of the wrapping's stamps
 	routes  map[uint64]struct{} // routes already named
 	scratch []byte
 
@@ -168,26 +230,25 @@ type Parser struct {
 }
 
 func newParser(f *Format, dialect string, state any, o *Options) *Parser {
-	return &Parser{Format: f, Dialect: dialect, State: state, Options: o, routes: make(map[uint64]struct{}), admitted: make(map[uint64]struct{})}
+	return &Parser{Format: f, Dialect: dialect, State: state, Options: o, heads: gatepost.StampsNone, routes: make(map[uint64]struct{}), admitted: make(map[uint64]struct{})}
 }
 
 // Clone returns an equal parser with scratch memory of its own.
 func (p *Parser) Clone() *Parser {
 	clone := newParser(p.Format, p.Dialect, p.State, p.Options)
-	if p.wrapped != nil {
-		clone.wrapped = new(wrapped)
-	}
+	clone.heads = p.heads
 	return clone
 }
 
 // Parse empties out and fills it with what the block holds.
 func (p *Parser) Parse(b *gatepost.Block, out *gatepost.Batch) {
 	out.Reset(b.Source)
-	if p.wrapped != nil {
-		p.wrapped.parse(p, b, out)
-	} else {
-		p.Format.Parse(p, b, out)
+	if b.Places != nil {
+		p.Format.Parse(p, &gatepost.Block{Source: b.Source, Line: 1, Data: b.Data}, out)
+		p.rewrap(b, out)
+		return
 	}
+	p.Format.Parse(p, b, out)
 	out.End = b.Offset + int64(len(b.Data))
 	out.Lines = int64(bytes.Count(b.Data, newline))
 	if n := len(b.Data); n > 0 && b.Data[n-1] != '\n' {

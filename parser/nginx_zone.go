@@ -11,7 +11,7 @@ import (
 // it. ok is false when none does: $msec names no zone.
 func (p *Parser) East(lines []byte) (east time.Duration, ok bool) {
 	d, access := p.State.(*accessDialect)
-	if !access || p.wrapped != nil {
+	if !access || p.sorter != nil || p.heads != gatepost.StampsNone {
 		return 0, false
 	}
 	r := accessReader{formats: d.formats}

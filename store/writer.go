@@ -200,35 +200,10 @@ func (w *writer) append(src *gatepost.Source, b *gatepost.Batch) error {
 	if err := w.addRequests(st, b.Requests); err != nil {
 		return err
 	}
-	count(src, b)
+	src.Count(b)
 	st.src, st.dirty = *src, true
 	w.pending += len(b.Requests) + eventWeight*len(b.Events)
 	return nil
-}
-
-// count adds a batch's counters to its source. The range of time is taken from the rows as well,
-// because queries leave out sources by it.
-func count(src *gatepost.Source, b *gatepost.Batch) {
-	seen := gatepost.Batch{First: src.First, Last: src.Last}
-	seen.See(b.First)
-	seen.See(b.Last)
-	for i := range b.Requests {
-		seen.See(b.Requests[i].End)
-	}
-	for i := range b.Events {
-		seen.See(b.Events[i].Time)
-	}
-	src.First, src.Last = seen.First, seen.Last
-	src.Lines += b.Lines
-	src.Requests += int64(len(b.Requests))
-	src.Events += int64(len(b.Events))
-	src.Unparsed += b.UnparsedLines
-	if b.First.Known() {
-		src.Stamps = b.Stamps
-	}
-	if b.Resolution > 0 && (src.Resolution == 0 || b.Resolution < src.Resolution) {
-		src.Resolution = b.Resolution
-	}
 }
 
 func (w *writer) addRoutes(routes []gatepost.Route) error {

@@ -61,7 +61,7 @@ func (in *ingest) findOdoo(files []*source.File) {
 		}
 		defer s.Close()
 		p, err := in.parserFor(f, s.Peek(parser.SampleSize), "")
-		return err == nil && p != nil && p.Format.Name == odooFormat
+		return err == nil && p != nil && p.Reads(odooFormat)
 	})
 }
 
@@ -72,7 +72,7 @@ const odooFormat = "odoo"
 func (r *fileReading) search() error {
 	f, s := r.file, r.stream
 	holdsFailures := slices.Contains(r.parser.Format.Kinds, gatepost.NginxRequest)
-	if !r.searches(f) || !holdsFailures || s.Kind != nil || s.Offset() > 0 {
+	if !r.searches(f) || !holdsFailures || s.Kind != nil || s.Offset() > 0 || r.parser.Sorter() != nil {
 		return nil
 	}
 	from, to := r.reach(r.odoo)

@@ -131,13 +131,14 @@ func (in *ingest) configurations(files []*source.File) (others []*source.File) {
 // fileReading is the reading of one log.
 type fileReading struct {
 	*ingest
-	file   *source.File
-	stream *source.Stream
-	sample []byte
-	src    *gatepost.Source
-	head   gatepost.Source // src as it was when its lines began to be read
-	parser *parser.Parser
-	start  int64 // where reading began, when the log was searched
+	file    *source.File
+	stream  *source.Stream
+	sample  []byte
+	src     *gatepost.Source
+	head    gatepost.Source // src as it was when its lines began to be read
+	parser  *parser.Parser
+	strands map[strandName]*gatepost.Source // of a file that several programs write into, src among them
+	start   int64                           // where reading began, when the log was searched
 
 	done     chan struct{} // closed when the lines are read
 	err      error         // that makes the report impossible
@@ -224,8 +225,13 @@ func (r *fileReading) prepare(ctx context.Context) error {
 		return nil
 	}
 	r.logs++
-	src.Format, src.Dialect = p.Format.Name, p.Dialect
-	r.parser, r.parsers[src.ID] = p, p
+	r.parser = p
+	if p.Sorter() != nil {
+		r.sort()
+	} else {
+		src.Format, src.Dialect = p.Format.Name, p.Dialect
+		r.parsers[src.ID] = p
+	}
 	if err := r.search(); err != nil {
 		r.trouble(remedy(err), "%s: %v", f.Path, reason(err))
 		r.parser = nil
@@ -243,14 +249,14 @@ func (r *fileReading) finish() error {
 		return r.err
 	}
 	in.progress.next(r.file)
-	if r.src == nil {
-		return nil
+	for _, src := range r.sources() {
+		if err := in.store.SaveSource(context.Background(), src); err != nil {
+			return err
+		}
+		in.files[src.ID] = r.file
+		in.known = slices.DeleteFunc(in.known, func(k gatepost.Source) bool { return k.ID == src.ID })
+		in.known = append(in.known, *src)
 	}
-	if err := in.store.SaveSource(context.Background(), r.src); err != nil {
-		return err
-	}
-	in.known = slices.DeleteFunc(in.known, func(k gatepost.Source) bool { return k.ID == r.src.ID })
-	in.known = append(in.known, *r.src)
 	return nil
 }
 
@@ -398,8 +404,11 @@ func (r *fileReading) lines(ctx context.Context) error {
 			r.trouble(cmp.Or(remedy(next.err), damaged), "%s: %s; what stands before was read", f.Path, src.Problem)
 			return nil
 		}
-		next.cut.Mark(src)
+		next.mark.Mark(src)
 		r.progress.at(f, next.consumed)
+		if r.strands != nil {
+			return r.keep(ctx, next)
+		}
 		return r.store.Append(ctx, src, &next.batch)
 	})
 	if err != nil {
@@ -407,6 +416,7 @@ func (r *fileReading) lines(ctx context.Context) error {
 	}
 	cutter.Mark(src)
 	src.Bytes = src.Position - r.start
+	r.sorted()
 	r.tooLong(cutter)
 	r.notUnderstood()
 	return nil
@@ -414,15 +424,17 @@ func (r *fileReading) lines(ctx context.Context) error {
 
 // notUnderstood says when a log is mostly something else than it was taken for.
 func (r *fileReading) notUnderstood() {
-	src := r.src
-	if src.Unparsed*2 <= src.Lines {
-		return
+	for _, src := range r.sources() {
+		if src.Unparsed*2 <= src.Lines {
+			continue
+		}
+		hint := "--source FORMAT=" + src.Path
+		if src.Format == "nginx_access" {
+			hint = "--nginx-format with the log_format that wrote it, or nginx.conf beside it"
+		}
+		r.trouble(hint, "%s: %d of %d lines are not understood as %s", placeOf(src), src.Unparsed, src.Lines, src.Format)
 	}
-	hint := "--source FORMAT=" + src.Path
-	if src.Format == "nginx_access" {
-		hint = "--nginx-format with the log_format that wrote it, or nginx.conf beside it"
-	}
-	r.trouble(hint, "%s: %d of %d lines are not understood as %s", src.Path, src.Unparsed, src.Lines, src.Format)
+	r.strangers()
 }
 
 func (r *fileReading) tooLong(c *source.Cutter) {

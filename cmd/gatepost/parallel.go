@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"runtime"
 	"sync"
@@ -19,9 +20,16 @@ import (
 // A format is a pure function of a block, so which worker parses it changes nothing. What depends on
 // the order of the log, such as the route dictionary, is done where the batches come together.
 
+// Where several programs write into one file, a sorter between the cutter and the parsers makes blocks of the lines of
+// each.
+
 // piece is a block on its way. It goes round with the memory of its batch.
 type piece struct {
-	cut      source.Cut
+	mark     source.Cut     // up to where the log is in this piece and those before
+	strand   *parser.Strand // whose lines it holds
+	block    gatepost.Block // these lines: those of the cut, or what a sorter took out of several
+	kept     int64          // up to where the entries of the strand are
+	keptLine int64
 	batch    gatepost.Batch
 	consumed int64 // bytes of the file, packed as they are
 	err      error // of the stream; it comes last, without a block
@@ -38,47 +46,128 @@ const ahead = 8
 func parsed(ctx context.Context, cutter *source.Cutter, s *source.Stream, src gatepost.Source, p *parser.Parser, keep func(*piece) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	parsers := runtime.GOMAXPROCS(0)
-	free := make(chan *piece, parsers+ahead)
-	for range cap(free) {
-		free <- &piece{parsed: make(chan struct{}, 1)}
+	f := &feed{
+		cutter: cutter, stream: s, whole: &parser.Strand{Parser: p}, sorter: p.Sorter(),
+		marks: []source.Cut{source.At(src)},
+		free:  make(chan *piece, parsers+ahead), work: make(chan *piece, parsers+ahead), inOrder: make(chan *piece, parsers+ahead),
 	}
-	work, inOrder := make(chan *piece, cap(free)), make(chan *piece, cap(free))
+	for range cap(f.free) {
+		f.free <- &piece{parsed: make(chan struct{}, 1)}
+	}
 	var all sync.WaitGroup
 	defer all.Wait()
 	defer cancel()
-	all.Go(func() {
-		defer close(work)
-		defer close(inOrder)
-		for cut, err := range cutter.Blocks(s, &src) {
-			select {
-			case <-ctx.Done():
-				return
-			case next := <-free:
-				next.cut, next.err, next.consumed = cut, err, s.Consumed()
-				work <- next
-				inOrder <- next
-			}
-		}
-	})
+	all.Go(func() { f.cut(ctx, &src) })
 	for range parsers {
-		own := p.Clone()
-		all.Go(func() {
-			for next := range work {
-				if next.err == nil {
-					own.Parse(&next.cut.Block, &next.batch)
-					cutter.Release(next.cut.Block)
-				}
-				next.parsed <- struct{}{}
-			}
-		})
+		all.Go(f.parse)
 	}
-	for next := range inOrder {
+	for next := range f.inOrder {
 		<-next.parsed
-		p.Admit(&next.batch)
+		if next.err == nil {
+			next.strand.Parser.Admit(&next.batch)
+		}
 		if err := keep(next); err != nil {
 			return err
 		}
-		free <- next
+		f.free <- next
 	}
 	return ctx.Err()
+}
+
+// feed is what the workers on one log share.
+type feed struct {
+	cutter *source.Cutter
+	stream *source.Stream
+	whole  *parser.Strand // of a log that has no wrapping
+	sorter *parser.Sorter // of one that has
+	marks  []source.Cut   // behind the blocks that the sorter took, those that may count; without data
+
+	free, work, inOrder chan *piece
+}
+
+// send sends a piece on its way, and reports whether there is anybody to take it.
+func (f *feed) send(ctx context.Context, fill func(*piece)) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case next := <-f.free:
+		next.err, next.consumed = nil, f.stream.Consumed()
+		fill(next)
+		f.work <- next
+		f.inOrder <- next
+		return true
+	}
+}
+
+func (f *feed) cut(ctx context.Context, src *gatepost.Source) {
+	defer close(f.work)
+	defer close(f.inOrder)
+	for cut, err := range f.cutter.Blocks(f.stream, src) {
+		if err != nil {
+			if f.sorted(ctx, true) {
+				f.send(ctx, func(next *piece) { next.err = err })
+			}
+			return
+		}
+		if f.sorter == nil {
+			if !f.send(ctx, func(next *piece) { next.mark, next.strand, next.block = cut, f.whole, cut.Block }) {
+				return
+			}
+			continue
+		}
+		f.sorter.Add(&cut.Block)
+		f.cutter.Release(cut.Block)
+		cut.Line += int64(bytes.Count(cut.Data, []byte{'\n'}))
+		cut.Offset, cut.Data = cut.Offset+int64(len(cut.Data)), nil
+		f.marks = append(f.marks, cut)
+		if !f.sorted(ctx, false) {
+			return
+		}
+	}
+	f.sorted(ctx, true)
+}
+
+// sorted sends what the sorter has of each strand: as much as is worth a piece, or in the end all.
+func (f *feed) sorted(ctx context.Context, end bool) bool {
+	if f.sorter == nil {
+		return true
+	}
+	for strand := range f.sorter.Ready(end) {
+		if !f.send(ctx, func(next *piece) {
+			next.strand = strand
+			strand.Take(&next.block, end)
+			next.kept, next.keptLine = strand.Kept()
+			next.mark = f.passed()
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+// passed is the last cut before which nothing is left in the sorter: where reading can go on after it was broken off.
+func (f *feed) passed() source.Cut {
+	pending, some := f.sorter.Pending()
+	for len(f.marks) > 1 && (!some || f.marks[1].Offset <= pending) {
+		f.marks = f.marks[1:]
+	}
+	return f.marks[0]
+}
+
+func (f *feed) parse() {
+	own := make(map[*parser.Strand]*parser.Parser)
+	for next := range f.work {
+		if next.err == nil {
+			mine := own[next.strand]
+			if mine == nil {
+				mine = next.strand.Parser.Clone()
+				own[next.strand] = mine
+			}
+			mine.Parse(&next.block, &next.batch)
+			if f.sorter == nil {
+				f.cutter.Release(next.block)
+			}
+		}
+		next.parsed <- struct{}{}
+	}
 }

@@ -44,7 +44,7 @@ func TestParallel(t *testing.T) {
 			if next.err != nil {
 				return next.err
 			}
-			if next.cut.Offset > 0 && next.cut.Offset%int64(size) != 0 {
+			if next.block.Offset > 0 && next.block.Offset%int64(size) != 0 {
 				crossed++ // a record began before the edge of a buffer and went on behind it
 			}
 			blocks++

@@ -62,6 +62,14 @@ type position struct {
 	tail         uint64
 }
 
+// At is a Cut without a block, of a text that was read as far as src says.
+func At(src gatepost.Source) Cut {
+	return Cut{
+		Block: gatepost.Block{Offset: src.Position, Line: max(1, src.PositionLine)},
+		end:   position{src.Position, src.PositionLine, src.TailSize, src.Tail},
+	}
+}
+
 // Mark writes into src how far its text has been cut: behind this block.
 func (k *Cut) Mark(src *gatepost.Source) { k.end.mark(src) }
 

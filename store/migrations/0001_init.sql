@@ -6,6 +6,7 @@ CREATE TABLE _sources (
 	id            INTEGER PRIMARY KEY,
 	path          TEXT    NOT NULL,
 	host          TEXT    NOT NULL,
+	strand        TEXT    NOT NULL, -- whose lines of the file, where several programs write into it
 	format        TEXT    NOT NULL,
 	dialect       TEXT    NOT NULL,
 	bytes         INTEGER NOT NULL,
@@ -29,6 +30,8 @@ CREATE TABLE _sources (
 	head          INTEGER NOT NULL,
 	tail_size     INTEGER NOT NULL,
 	tail          INTEGER NOT NULL,
+	kept          INTEGER NOT NULL, -- offset up to which the entries of a strand are stored
+	kept_line     INTEGER NOT NULL,
 	problem       TEXT    NOT NULL,
 	-- The longest time that a chunk covers, in nanoseconds: it bounds how far before a window a
 	-- chunk can begin that still reaches into it.
@@ -217,7 +220,7 @@ CREATE TABLE _lines (
 -- The shift that a clock adds to a raw stamp, as gatepost.Clock does: that of the last step
 -- which is not later. A stamp's text has always the same width, so that it sorts by time.
 CREATE VIEW sources AS
-SELECT id, path AS file, host, format, dialect, bytes, lines, requests, events, unparsed,
+SELECT id, path AS file, host, strand, format, dialect, bytes, lines, requests, events, unparsed,
 	strftime('%Y-%m-%dT%H:%M:%fZ', (nullif(first, -9223372036854775808) + coalesce((
 		SELECT value ->> 1 FROM json_each(steps) WHERE value ->> 0 <= first ORDER BY key DESC LIMIT 1), shift)) / 1000000 / 1000.0, 'unixepoch') AS first,
 	strftime('%Y-%m-%dT%H:%M:%fZ', (nullif(last, -9223372036854775808) + coalesce((

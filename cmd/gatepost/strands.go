@@ -1,0 +1,127 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"gatepost"
+	"gatepost/parser"
+)
+
+// A file that several programs write into, as containers and the journal do, is a source for each of them. The row of
+// the file itself, by whose head it is known again, is that of the strand that wrote most of its beginning; the others
+// have rows of their own.
+
+// strandName tells the strands of a file apart.
+type strandName struct{ name, host string }
+
+// sources are the rows that the file is: one, or one for each strand, in the order of their IDs.
+func (r *fileReading) sources() []*gatepost.Source {
+	if r.src == nil {
+		return nil
+	}
+	all := []*gatepost.Source{r.src}
+	for _, src := range r.strands {
+		if src != r.src {
+			all = append(all, src)
+		}
+	}
+	slices.SortFunc(all, func(a, b *gatepost.Source) int { return cmp.Compare(a.ID, b.ID) })
+	return all
+}
+
+// sort prepares the reading of a file that several programs write into: it finds the strands that are known of it. Where
+// reading was broken off, some were kept farther than the file was passed, and their entries up to there are passed over.
+func (r *fileReading) sort() {
+	src := r.src
+	if src.Format == "" { // it is new
+		src.Strand, src.Host = r.parser.Strand()
+		src.Format, src.Dialect = r.parser.Format.Name, r.parser.Dialect
+	}
+	r.strands = map[strandName]*gatepost.Source{{src.Strand, src.Host}: src}
+	before := map[strandName]gatepost.Source{{src.Strand, src.Host}: *src}
+	for _, k := range r.known {
+		if k.HeadSize == src.HeadSize && k.ID != src.ID && k.Head == strandHead(src, k.Strand, k.Host) {
+			strand := k
+			strand.Path = r.file.Path
+			r.strands[strandName{k.Strand, k.Host}] = &strand
+			before[strandName{k.Strand, k.Host}] = k
+		}
+	}
+	r.parser.Sorter().Resume(func(st *parser.Strand) {
+		if known, ok := before[strandName{st.Name, st.Host}]; ok {
+			st.Known, st.From = known.Format, known.Kept
+		}
+	})
+}
+
+// sorted notes that all strands are kept as far as the file was read.
+func (r *fileReading) sorted() {
+	for _, strand := range r.strands {
+		strand.Kept, strand.KeptLine = r.src.Position, r.src.PositionLine
+	}
+	if sorter := r.parser.Sorter(); sorter != nil {
+		for st := range sorter.Strands() {
+			if seen, ok := st.Idle(); ok {
+				r.src.Count(&seen)
+			}
+		}
+	}
+}
+
+// strandHead is the head of a strand's row: no file's, but that of its file and its name.
+func strandHead(file *gatepost.Source, name, host string) uint64 {
+	return gatepost.HashOf(fmt.Appendf(nil, "%x\x00%s\x00%s", file.Head, name, host))
+}
+
+// keep stores a piece of one strand.
+func (r *fileReading) keep(ctx context.Context, next *piece) error {
+	st := next.strand
+	name := strandName{st.Name, st.Host}
+	src := r.strands[name]
+	if src == nil {
+		src = &gatepost.Source{Path: r.file.Path, Strand: st.Name, Host: st.Host, HeadSize: r.src.HeadSize, Head: strandHead(r.src, st.Name, st.Host)}
+		if err := r.store.AddSource(ctx, src); err != nil {
+			return err
+		}
+		r.strands[name] = src
+	}
+	src.Format, src.Dialect = st.Parser.Format.Name, st.Parser.Dialect
+	src.Kept, src.KeptLine = next.kept, next.keptLine
+	if src != r.src {
+		src.Bytes += int64(len(next.block.Data))
+	}
+	return r.store.Append(ctx, src, &next.batch)
+}
+
+// strangers says whose lines in the file are of no log that is known.
+func (r *fileReading) strangers() {
+	sorter := r.parser.Sorter()
+	if sorter == nil {
+		return
+	}
+	var unknown []string
+	for st := range sorter.Strands() {
+		if st.Parser == nil && st.Lines > 0 {
+			unknown = append(unknown, fmt.Sprintf("%s (%d)", cmp.Or(st.Name, "without a name"), st.Lines))
+		}
+	}
+	const most = 10
+	if more := len(unknown) - most; more > 0 {
+		unknown = append(unknown[:most], fmt.Sprintf("and %d more", more))
+	}
+	if len(unknown) > 0 {
+		r.note("%s: holds lines of no log that is known: %s", r.file.Path, strings.Join(unknown, ", "))
+	}
+}
+
+// placeOf names a source for people.
+func placeOf(src *gatepost.Source) string {
+	if src.Strand == "" {
+		return src.Path
+	}
+	return src.Path + ": " + src.Strand
+}
