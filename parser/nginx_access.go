@@ -72,7 +72,7 @@ func takeCensus(sample []byte, exact []*logFormat) *census {
 
 func (c *census) count(r *accessReader, line []byte) {
 	if c.access++; c.access == 1 {
-		c.east = r.stamp.east
+		c.east, _ = r.east()
 	}
 	switch r.format {
 	case jsonKeys:

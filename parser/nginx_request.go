@@ -352,7 +352,6 @@ func addresses(tries []gatepost.Attempt) string {
 type accessStamp struct {
 	at         gatepost.Time // NoTime when it is none
 	resolution time.Duration
-	east       int // seconds
 }
 
 // readAccessStamp reads $msec, $time_local ("22/Nov/2026:14:08:41 +0000"), or $time_iso8601. In logs
@@ -387,7 +386,7 @@ func readAccessStamp(s []byte) accessStamp {
 	if zoned == 0 && blankDate {
 		return none // no form of nginx's: other servers write it so
 	}
-	stamp := accessStamp{at: nano(sec-int64(east), ns), resolution: time.Second, east: east}
+	stamp := accessStamp{at: nano(sec-int64(east), ns), resolution: time.Second}
 	if n > 0 {
 		stamp.resolution = time.Millisecond
 	}

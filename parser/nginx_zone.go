@@ -19,13 +19,20 @@ func (p *Parser) East(lines []byte) (east time.Duration, ok bool) {
 		if !r.read(rec.line) {
 			continue
 		}
-		stamp := r.values[varTime]
-		at := bytes.LastIndexAny(stamp, "+-Z")
-		if at < len("2026-11-22T14:08:41") {
-			return 0, false
-		}
-		seconds, n := offset(stamp[at:])
-		return time.Duration(seconds) * time.Second, n > 0
+		seconds, ok := r.east()
+		return time.Duration(seconds) * time.Second, ok
 	}
 	return 0, false
+}
+
+// east is how far east of UTC, in seconds, the stamp of the line is that was read last. Beside $msec, which is the
+// better stamp, a line may have one that tells it.
+func (r *accessReader) east() (seconds int, ok bool) {
+	stamp := r.values[varTime]
+	at := bytes.LastIndexAny(stamp, "+-Z")
+	if at < len("2026-11-22T14:08:41") {
+		return 0, false
+	}
+	seconds, n := offset(stamp[at:])
+	return seconds, n > 0
 }
