@@ -32,13 +32,17 @@ type Format struct {
 	Sniff func(sample []byte, o *Options) (score int, dialect string, state any)
 
 	// Starts reports whether a record begins with this line; nil when every line is a record.
-	// Blocks are cut only where it says true.
+	// Blocks are cut only where it says true. Where dialects differ in this, their state is a starter,
+	// which is asked instead.
 	Starts func(line []byte) bool
 
 	// Parse appends what the block holds to out. It keeps no reference to b.Data.
 	// Ordinary requests must not allocate.
 	Parse func(p *Parser, b *gatepost.Block, out *gatepost.Batch)
 }
+
+// starter is the state of a format whose dialects begin their records each in its own way.
+type starter interface{ starts(line []byte) bool }
 
 // Options are what the user or configuration files tell about the logs.
 type Options struct {
@@ -159,6 +163,8 @@ type Parser struct {
 	wrapped *wrapped            // takes the heads of syslog lines off, nil where there are none
 	routes  map[uint64]struct{} // routes already named
 	scratch []byte
+
+	unpacked []byte // text of the record in hand without its notation: quotes, escapes, colours
 
 	access     *accessReader // of parseAccess; it remembers what the last lines were like
 	lastRoutes [256]uint64   // some of the routes: mostly it is one of these, and they are found faster

@@ -101,13 +101,17 @@ func (w *wrapped) outer(r gatepost.Ref, b *gatepost.Block) gatepost.Ref {
 
 // Starts reports whether a record begins with a line; it is nil when every line is a record.
 func (p *Parser) Starts() func(line []byte) bool {
-	if p.wrapped == nil || p.Format.Starts == nil {
-		return p.Format.Starts
+	starts := p.Format.Starts
+	if s, ok := p.State.(starter); ok {
+		starts = s.starts
+	}
+	if p.wrapped == nil || starts == nil {
+		return starts
 	}
 	return func(line []byte) bool {
 		if h, ok := readSyslogHead(line, p.Options); ok {
 			line = h.msg
 		}
-		return p.Format.Starts(bytes.TrimPrefix(line, []byte("#011")))
+		return starts(bytes.TrimPrefix(line, []byte("#011")))
 	}
 }
