@@ -21,7 +21,7 @@ import (
 type Format struct {
 	Name    string // "nginx_access"
 	Title   string // "nginx access log"
-	Program string // who writes it: "nginx", "odoo", "kernel", "systemd", "postgresql"
+	Program string // who writes it: "nginx", "odoo", "kernel", "systemd", "postgresql", "pgbouncer"
 	Doc     string // the variants it understands, and where the facts come from
 	Kinds   []gatepost.Kind
 
@@ -175,6 +175,15 @@ type Parser struct {
 
 func newParser(f *Format, dialect string, state any, o *Options) *Parser {
 	return &Parser{Format: f, Dialect: dialect, State: state, Options: o, routes: make(map[uint64]struct{}), admitted: make(map[uint64]struct{})}
+}
+
+// fresh empties p.unpacked, and lets go of it when a long record has made it large.
+func (p *Parser) fresh() {
+	const large = 1 << 20
+	if cap(p.unpacked) > large {
+		p.unpacked = nil
+	}
+	p.unpacked = p.unpacked[:0]
 }
 
 // Clone returns an equal parser with scratch memory of its own.

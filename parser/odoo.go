@@ -98,7 +98,8 @@ func (r *odooRecord) readAny(p *Parser, rec *record) bool {
 	case startsOdooJSON(rec.line):
 		return r.readJSON(p, rec)
 	case coloured(rec.all):
-		p.unpacked = appendPlain(p.unpacked[:0], rec.all)
+		p.fresh()
+		p.unpacked = appendPlain(p.unpacked, rec.all)
 		return r.read(p.unpacked)
 	}
 	return r.read(rec.all)

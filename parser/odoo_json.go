@@ -24,7 +24,7 @@ func startsOdooJSON(line []byte) bool {
 // readJSON takes a record apart that begins with a JSON object; false when it is none. What the text log
 // has behind the first line stands in the object, and lines that others wrote into the stream follow it.
 func (r *odooRecord) readJSON(p *Parser, rec *record) bool {
-	p.unpacked = p.unpacked[:0]
+	p.fresh()
 	var stamp, pid, level, db, name, message, perf, trace, stack []byte
 	s, ok := jsonObject(rec.line)
 	for ok {

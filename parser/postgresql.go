@@ -67,10 +67,10 @@ func pgStarts(line []byte) bool {
 }
 
 func sniffPostgres(sample []byte, o *Options) (int, string, any) {
-	if score, dialect, worth := sniffPostgresCSV(sample); score > 0 {
+	if score, dialect, worth := sniffPostgresCSV(sample); score >= minScore {
 		return score, dialect, pgLog{pgCSV, worth}
 	}
-	if score, dialect, worth := sniffPostgresJSON(sample); score > 0 {
+	if score, dialect, worth := sniffPostgresJSON(sample); score >= minScore {
 		return score, dialect, pgLog{pgJSON, worth}
 	}
 	score, dialect, worth := sniffPostgresText(sample, o)

@@ -103,7 +103,7 @@ func (rec *pgRecord) readCSV(p *Parser, r *record) {
 		return
 	}
 	var severity []byte
-	p.unpacked = p.unpacked[:0]
+	p.fresh()
 	rest := r.all
 	for i := 0; rest != nil && i < csvColumns; i++ {
 		var value []byte

@@ -1,10 +1,6 @@
 package parser
 
-import (
-	"bytes"
-
-	"gatepost"
-)
+import "gatepost"
 
 // jsonlog writes an object a line, and leaves out what is empty. CloudNativePG reads a csvlog and writes it as
 // {"level":…,"logger":"postgres","msg":"record","record":{…}} with the names of csvlog's columns inside.
@@ -13,7 +9,7 @@ import (
 func (rec *pgRecord) readJSON(p *Parser, r *record) {
 	rec.dated = undated
 	var severity []byte
-	p.unpacked = p.unpacked[:0]
+	p.fresh()
 	logger := false
 	s, ok := jsonObject(r.line)
 	for ok {
@@ -57,16 +53,24 @@ func (rec *pgRecord) readJSON(p *Parser, r *record) {
 // sniffPostgresJSON recognises an object a line with a message and its severity.
 func sniffPostgresJSON(sample []byte) (score int, dialect string, worth gatepost.Stamps) {
 	var p Parser
-	score, best := sniffHeads(sample, func(line []byte) (string, gatepost.Stamps) {
+	score, _ = sniffHeads(sample, func(line []byte) (string, gatepost.Stamps) {
 		var rec pgRecord
 		rec.readJSON(&p, &record{line: line, all: line})
 		switch {
+		case rec.foreign:
+			return "foreign", 0
 		case rec.message == nil || rec.step == 0:
 			return "", 0
-		case bytes.Contains(line, []byte(`"log_time"`)):
-			return "CloudNativePG", rec.worth
+		case dialect == "":
+			dialect, worth = "jsonlog", rec.worth
+			if contains(line, `"log_time"`) {
+				dialect = "CloudNativePG"
+			}
 		}
-		return "jsonlog", rec.worth
+		return dialect, rec.worth
 	})
-	return score, best.dialect, best.worth
+	if dialect == "" {
+		return 0, "", gatepost.StampsNone
+	}
+	return score, dialect, worth
 }
