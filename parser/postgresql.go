@@ -20,8 +20,8 @@ var _ = Register(Format{
 		"the database of its line. Also csvlog (9.0 and later), jsonlog (15 and later), and the JSON that CloudNativePG makes of csvlog. " +
 		"Statements faster than the threshold of slow requests make nothing. The stamps are local when their zone is an " +
 		"abbreviation of several zones. Messages should be English (lc_messages = C or en_*): of a server that speaks German, Spanish, " +
-		"French, Italian, Russian, Swedish or Ukrainian its start, its end and slow statements are understood, and what an " +
-		"SQLSTATE tells (csvlog, jsonlog, %e), but no lock. Messages from the sources of 9.1 to 18 and from live output of 15, other languages from the catalogs of 15.",
+		"French, Italian, Russian, Swedish or Ukrainian are understood when it is ready and when it is shut down, slow statements, and what " +
+		"an SQLSTATE tells (csvlog, jsonlog, %e), but no lock. Messages from the sources of 9.1 to 18 and from live output of 15, other languages from the catalogs of 15.",
 	Kinds: []gatepost.Kind{
 		gatepost.PgStart, gatepost.PgReady, gatepost.PgStop, gatepost.PgDown, gatepost.PgCrash, gatepost.PgRefused,
 		gatepost.PgTooMany, gatepost.PgStatement, gatepost.PgLockWait, gatepost.PgLockAcquired, gatepost.PgDeadlock,
