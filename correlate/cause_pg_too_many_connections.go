@@ -10,7 +10,7 @@ import (
 var _ = register(Cause{
 	Name:  "pg_too_many_connections",
 	Title: "PostgreSQL's connection limit reached",
-	Doc: "PostgreSQL refused connections (too many clients, reserved slots), or Odoo's own pool was full, and that broke the requests. " +
+	Doc: "PostgreSQL refused connections (too many clients, reserved slots), PgBouncer had none for its clients, or Odoo's own pool was full, and that broke the requests. " +
 		"With real Odoo this mostly shows as 500; as 502 or 504 only through a chain: a start that fails, a worker that waits.",
 	Down: tooManyDown,
 	Work: tooManyWork,
@@ -32,8 +32,8 @@ func tooManyDown(s *scene, d *downtime) []Hypothesis {
 		if len(d.failed) == 0 {
 			w = strong
 		}
-		h.Evidence = append(h.Evidence, cite(gatepost.For, all[0], w, "time", fmt.Sprintf("PostgreSQL refused %d connections in that time: its limit was reached", len(all))))
-		h.Root = gatepost.Step{Time: all[0].Time, Says: "PostgreSQL had reached its connection limit", Ref: all[0].Ref}
+		h.Evidence = append(h.Evidence, cite(gatepost.For, all[0], w, "time", fmt.Sprintf("%s refused %d connections in that time: its limit was reached", s.refuser(all[0]), len(all))))
+		h.Root = s.limitReached(all[0])
 	}
 	for _, e := range s.tracebacks(d) {
 		if slotsTrouble(e.Name) {
@@ -64,14 +64,45 @@ func tooManyWork(s *scene, w *work) []Hypothesis {
 			break
 		}
 	}
-	if all := s.within(gatepost.PgTooMany, w.start, w.end); len(all) > 0 {
-		h.Evidence = append(h.Evidence, cite(gatepost.For, all[0], fair, "time", fmt.Sprintf("PostgreSQL refused %d connections while the request ran", len(all))))
-		h.Root = gatepost.Step{Time: all[0].Time, Says: "PostgreSQL had reached its connection limit", Ref: all[0].Ref}
+	if e, cited := s.sentAway(w); e != nil {
+		h.Evidence = append(h.Evidence, cited)
+		h.Root = s.limitReached(e)
+	} else if all := s.within(gatepost.PgTooMany, w.start, w.end); len(all) > 0 {
+		h.Evidence = append(h.Evidence, cite(gatepost.For, all[0], fair, "time", fmt.Sprintf("%s refused %d connections while the request ran", s.refuser(all[0]), len(all))))
+		h.Root = s.limitReached(all[0])
 	}
 	if len(h.Evidence) == 0 {
 		return nil
 	}
 	return []Hypothesis{h}
+}
+
+// sentAway finds the line of PgBouncer's that ended an execution: it waits in a queue for a connection, until
+// PgBouncer gives up (query_wait_timeout, two minutes by default). Over a local socket the line names Odoo's process.
+func (s *scene) sentAway(w *work) (*gatepost.Event, gatepost.Evidence) {
+	for _, e := range s.within(gatepost.PgTooMany, w.start, w.end.Add(time.Second)) {
+		switch {
+		case !s.pooled(e) || !w.mayUse(e.DB):
+		case e.PID != 0 && e.PID == w.pid:
+			return e, cite(gatepost.For, e, decisive, "pid", "PgBouncer had no connection for this worker and sent it away")
+		case e.PID == 0 && w.finished && e.Time >= w.end.Add(-time.Second):
+			return e, cite(gatepost.For, e, strong+weak, "time", "the request ended when PgBouncer sent a client away that had got no connection")
+		}
+	}
+	return nil, gatepost.Evidence{}
+}
+
+// refuser is who refused a connection.
+func (w *world) refuser(e *gatepost.Event) string {
+	if w.pooled(e) {
+		return "PgBouncer"
+	}
+	return "PostgreSQL"
+}
+
+// limitReached is the root of what a refused connection tells.
+func (w *world) limitReached(e *gatepost.Event) gatepost.Step {
+	return gatepost.Step{Time: e.Time, Says: w.refuser(e) + " had reached its connection limit", Ref: e.Ref}
 }
 
 // tooManyCase is what users see while PostgreSQL has no slot left: as without a database, Odoo answers
@@ -85,15 +116,22 @@ func tooManyCase(s *scene, c *Case) []Hypothesis {
 		return nil
 	}
 	return []Hypothesis{{
-		Instance: "PostgreSQL had no connection left",
+		Instance: s.refuser(all[0]) + " had no connection left",
 		Key:      "too_many",
 		Via:      "Odoo answered without a database",
-		Root:     gatepost.Step{Time: all[0].Time, Says: "PostgreSQL had reached its connection limit", Ref: all[0].Ref},
-		Evidence: []gatepost.Evidence{cite(gatepost.For, all[0], leak+unsure, "time", "PostgreSQL refused connections when Odoo answered so")},
+		Root:     s.limitReached(all[0]),
+		Evidence: []gatepost.Evidence{cite(gatepost.For, all[0], leak+unsure, "time", s.refuser(all[0])+" refused connections when Odoo answered so")},
 	}}
 }
 
 func tooManyFix(w *world, g *group) []gatepost.Advice {
+	for _, h := range g.winners {
+		for _, e := range h.Evidence {
+			if src := w.sources[e.Ref.Source]; src != nil && src.Format == "pgbouncer" {
+				return poolerFix()
+			}
+		}
+	}
 	limit, okLimit := w.opt.Setup.Number("postgresql", "max_connections")
 	workers, okW := w.opt.Setup.Number("odoo", "workers")
 	conn, okC := w.opt.Setup.Number("odoo", "db_maxconn")
@@ -116,5 +154,15 @@ func tooManyFix(w *world, g *group) []gatepost.Advice {
 		{Do: "raise PostgreSQL's limit", Why: why, File: "postgresql.conf", Line: line, Price: "some MB of memory for each connection in use, and a restart of PostgreSQL"},
 		{Do: "or lower Odoo's", Why: "a worker rarely needs more than a handful", File: "odoo.conf", Line: "db_maxconn = 16"},
 		{Do: "or put PgBouncer in between (session pooling for the bus)", Why: "many clients share few connections", Price: "one more service to run"},
+	}
+}
+
+// poolerFix is for clients that PgBouncer sent away.
+func poolerFix() []gatepost.Advice {
+	return []gatepost.Advice{
+		{Do: "give PgBouncer's pool more connections", Why: "requests waited in its queue for one; the stats lines of its log tell the mean wait",
+			File: "pgbouncer.ini", Line: "default_pool_size = 40", Price: "as many connections of PostgreSQL's max_connections, and some MB of memory for each"},
+		{Do: "look for transactions that hold a connection for long", Why: "each takes one out of the pool until it ends, and with pool_mode = session until the client leaves",
+			File: "postgresql.conf", Line: "log_min_duration_statement = 1000"},
 	}
 }

@@ -33,6 +33,7 @@ func (p *part) align(ctx context.Context, clocks map[int]gatepost.Clock) error {
 		gatepost.NginxRequest, gatepost.NginxError, gatepost.KernelOOM, gatepost.OdooWorkerAlive, gatepost.OdooListening, gatepost.OdooParentChanged,
 		gatepost.OdooWorkerExit, gatepost.OdooWorkerTimeout, gatepost.OdooWorkerError, gatepost.OdooStart, gatepost.OdooStop, gatepost.UnitStop, gatepost.UnitStarted,
 		gatepost.OdooBadQuery, gatepost.OdooRequest, gatepost.PgSerialization, gatepost.PgError, gatepost.PgStatement, gatepost.PgLockAcquired,
+		gatepost.OdooDBFailed, gatepost.PgTooMany, gatepost.PgRefused,
 	}}
 	dated := p.datedBy()
 	for e, err := range p.Events(ctx, q) {

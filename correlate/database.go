@@ -49,6 +49,12 @@ func (w *world) buildDatabase() {
 			if e.Name == "auth" || e.Name == "no_database" {
 				continue
 			}
+			if w.pooled(e) {
+				if open == nil {
+					db.unreachable(e)
+				}
+				continue
+			}
 		case gatepost.PgStart:
 			postmasters[e.PID] = postmasters[e.PID] || e.PID != 0 && e.Name == "start"
 			// A first start in the log without an end before it is only where the log begins.
@@ -64,6 +70,25 @@ func (w *world) buildDatabase() {
 	for _, d := range db.downs {
 		w.rootOfDown(d)
 	}
+}
+
+// poolerRetry is how long PgBouncer by default waits before it tries a server again (server_login_retry).
+const poolerRetry = 15 * time.Second
+
+// unreachable notes that PgBouncer got no connection to the server. It does not say when it got one again, so
+// each line counts until the next try.
+func (db *database) unreachable(e *gatepost.Event) {
+	if n := len(db.downs); n > 0 && db.downs[n-1].to >= e.Time {
+		db.downs[n-1].to = max(db.downs[n-1].to, e.Time.Add(poolerRetry))
+		return
+	}
+	db.downs = append(db.downs, &dbDown{from: e.Time, to: e.Time.Add(poolerRetry), first: e})
+}
+
+// pooled reports whether it is PgBouncer that says so, and not PostgreSQL.
+func (w *world) pooled(e *gatepost.Event) bool {
+	src := w.sources[e.Ref.Source]
+	return src != nil && src.Format == "pgbouncer"
 }
 
 // rootOfDown looks for what took PostgreSQL down: no space for its log, or the kernel.

@@ -30,7 +30,7 @@ func (w *world) outages(ctx context.Context, incidents []gatepost.Incident, befo
 		cause string
 		title string
 	}{
-		{[]gatepost.Kind{gatepost.PgTooMany}, "pg_too_many_connections", "PostgreSQL refused connections: its limit was reached"},
+		{[]gatepost.Kind{gatepost.PgTooMany}, "pg_too_many_connections", "connections to the database were refused: a limit was reached"},
 		{[]gatepost.Kind{gatepost.OdooPoolFull}, "pg_too_many_connections", "a process of Odoo used up its own connection pool"},
 		{[]gatepost.Kind{gatepost.OdooMemoryError}, "memory_limit", "requests ran into limit_memory_hard"},
 		{[]gatepost.Kind{gatepost.PgDiskFull, gatepost.OdooDiskFull}, "disk_full", "no space left"},
@@ -159,9 +159,7 @@ func (w *world) outage(id string, t trouble) gatepost.Incident {
 		in.Instance += fmt.Sprintf(", %d times until %s", t.count, clockTime(t.to))
 	}
 	g := &group{cause: t.cause, from: t.from, to: t.to}
-	if t.death != nil {
-		g.winners = []*Hypothesis{{death: t.death}}
-	}
+	g.winners = []*Hypothesis{{Evidence: in.Evidence, death: t.death}}
 	in.Fix = lookup(t.cause).Fix(w, g)
 	return in
 }
@@ -170,7 +168,7 @@ func (w *world) outage(id string, t trouble) gatepost.Incident {
 func troubleSays(e *gatepost.Event) string {
 	switch e.Kind {
 	case gatepost.PgTooMany:
-		return "PostgreSQL refuses a connection: no slot is free"
+		return "a connection is refused: none is free"
 	case gatepost.OdooPoolFull:
 		return "a process of Odoo has all its connections in use"
 	case gatepost.OdooMemoryError:

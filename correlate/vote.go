@@ -88,6 +88,8 @@ func (a *aligner) localVotes(src *gatepost.Source) []vote {
 		return append(a.killVotes(src), a.unitVotes(src)...)
 	case "postgresql":
 		return a.databaseVotes(src)
+	case "pgbouncer":
+		return a.poolerVotes(src)
 	}
 	return nil
 }
@@ -231,19 +233,26 @@ func (a *aligner) replacements() []gatepost.Event {
 // databaseVotes pairs what PostgreSQL logs of a statement with what Odoo logs of it: one that was
 // refused, and one after which a slow request soon ends.
 func (a *aligner) databaseVotes(src *gatepost.Source) []vote {
+	return append(a.pairs(src, gatepost.OdooBadQuery, gatepost.PgSerialization, gatepost.PgError),
+		a.pairs(src, gatepost.OdooRequest, gatepost.PgStatement, gatepost.PgLockAcquired)...)
+}
+
+// poolerVotes pairs what PgBouncer told its clients with what Odoo logs of it.
+func (a *aligner) poolerVotes(src *gatepost.Source) []vote {
+	return a.pairs(src, gatepost.OdooDBFailed, gatepost.PgTooMany, gatepost.PgRefused)
+}
+
+// pairs are the votes of every event of a source with every one of Odoo's.
+func (a *aligner) pairs(src *gatepost.Source, odoo gatepost.Kind, kinds ...gatepost.Kind) []vote {
 	var votes []vote
-	pair := func(odoo gatepost.Kind, kinds ...gatepost.Kind) {
-		partners := a.raw[odoo][:min(len(a.raw[odoo]), votesPerLine)]
-		for _, k := range kinds {
-			for _, p := range a.of(k, src.ID) {
-				for _, e := range partners {
-					votes = append(votes, voteFor(p.Time, e.Time))
-				}
+	partners := a.raw[odoo][:min(len(a.raw[odoo]), votesPerLine)]
+	for _, k := range kinds {
+		for _, p := range a.of(k, src.ID) {
+			for _, e := range partners {
+				votes = append(votes, voteFor(p.Time, e.Time))
 			}
 		}
 	}
-	pair(gatepost.OdooBadQuery, gatepost.PgSerialization, gatepost.PgError)
-	pair(gatepost.OdooRequest, gatepost.PgStatement, gatepost.PgLockAcquired)
 	return votes
 }
 

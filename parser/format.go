@@ -21,7 +21,7 @@ import (
 type Format struct {
 	Name    string // "nginx_access"
 	Title   string // "nginx access log"
-	Program string // who writes it: "nginx", "odoo", "kernel", "systemd", "postgresql"
+	Program string // who writes it: "nginx", "odoo", "kernel", "systemd", "postgresql", "pgbouncer"
 	Doc     string // the variants it understands, and where the facts come from
 	Kinds   []gatepost.Kind
 
@@ -32,13 +32,17 @@ type Format struct {
 	Sniff func(sample []byte, o *Options) (score int, dialect string, state any)
 
 	// Starts reports whether a record begins with this line; nil when every line is a record.
-	// Blocks are cut only where it says true.
+	// Blocks are cut only where it says true. Where dialects differ in this, their state is a starter,
+	// which is asked instead.
 	Starts func(line []byte) bool
 
 	// Parse appends what the block holds to out. It keeps no reference to b.Data.
 	// Ordinary requests must not allocate.
 	Parse func(p *Parser, b *gatepost.Block, out *gatepost.Batch)
 }
+
+// starter is the state of a format whose dialects begin their records each in its own way.
+type starter interface{ starts(line []byte) bool }
 
 // Options are what the user or configuration files tell about the logs.
 type Options struct {
@@ -197,6 +201,14 @@ func (p *Parser) Starts() func(line []byte) bool {
 	if p.sorter != nil {
 		return p.sorter.wrapping.Starts
 	}
+	return p.recordStarts()
+}
+
+// recordStarts is Starts for the lines as the program wrote them.
+func (p *Parser) recordStarts() func(line []byte) bool {
+	if s, ok := p.State.(starter); ok {
+		return s.starts
+	}
 	return p.Format.Starts
 }
 
@@ -222,6 +234,8 @@ type Parser struct {
 	routes  map[uint64]struct{} // routes already named
 	scratch []byte
 
+	unpacked []byte // text of the record in hand without its notation: quotes, escapes, colours
+
 	access     *accessReader // of parseAccess; it remembers what the last lines were like
 	lastRoutes [256]uint64   // some of the routes: mostly it is one of these, and they are found faster
 
@@ -231,6 +245,15 @@ type Parser struct {
 
 func newParser(f *Format, dialect string, state any, o *Options) *Parser {
 	return &Parser{Format: f, Dialect: dialect, State: state, Options: o, heads: gatepost.StampsNone, routes: make(map[uint64]struct{}), admitted: make(map[uint64]struct{})}
+}
+
+// fresh empties p.unpacked, and lets go of it when a long record has made it large.
+func (p *Parser) fresh() {
+	const large = 1 << 20
+	if cap(p.unpacked) > large {
+		p.unpacked = nil
+	}
+	p.unpacked = p.unpacked[:0]
 }
 
 // Clone returns an equal parser with scratch memory of its own.

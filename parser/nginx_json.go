@@ -1,123 +1,18 @@
 package parser
 
-import (
-	"bytes"
-	"unicode/utf16"
-	"unicode/utf8"
-)
-
-// learnJSON reads an access line that is a JSON object, by the names of its keys. It is no
-// validator: nginx puts its variables into whatever text the log_format has, so a 502 line may say
-// "rt":, or "rt":0.000, 0.001, and bytes above 0x7F are anything. Nested objects are read as if
-// their keys stood in the outer one.
+// learnJSON reads an access line that is a JSON object, by the names of its keys.
 func (l *accessLine) learnJSON(s []byte) bool {
-	if len(s) == 0 || s[0] != '{' {
+	s, ok := jsonObject(s)
+	if !ok {
 		return false
 	}
 	for {
-		i := bytes.IndexByte(s, '"')
-		if i < 0 {
+		var name, value []byte
+		if name, value, s, ok = jsonPair(s); !ok {
 			return true
 		}
-		s = s[i+1:]
-		j := bytes.IndexByte(s, '"')
-		if j < 0 {
-			return true
-		}
-		rest := skipBlanks(s[j+1:])
-		if len(rest) == 0 || rest[0] != ':' {
-			s = s[j:] // no key: its last quote may be the first of one
-			continue
-		}
-		var value []byte
-		name := s[:j]
-		value, s = jsonValue(skipBlanks(rest[1:]))
 		if value != nil {
 			l.learn(name, value)
 		}
 	}
-}
-
-func skipBlanks(s []byte) []byte {
-	for len(s) > 0 && s[0] == ' ' {
-		s = s[1:]
-	}
-	return s
-}
-
-// jsonValue splits s behind the value that it begins with: a string without its quotes, or
-// everything up to the next key. An object gives nil, and its inside as the rest.
-func jsonValue(s []byte) (value, rest []byte) {
-	if len(s) == 0 || s[0] == '{' {
-		return nil, s
-	}
-	if s[0] == '"' {
-		return quoted(s)
-	}
-	for i, c := range s {
-		if c == '}' || (c == ',' && hasPrefix(skipBlanks(s[i+1:]), `"`)) {
-			return s[:i], s[i:]
-		}
-	}
-	return s, nil
-}
-
-// unescape appends s to dst with the escapes of nginx (\xHH) and of JSON decoded. What is neither
-// stays as it is.
-func unescape(dst, s []byte) []byte {
-	for {
-		i := bytes.IndexByte(s, '\\')
-		if i < 0 || i+1 == len(s) {
-			return append(dst, s...)
-		}
-		dst, s = append(dst, s[:i]...), s[i:]
-		n := 2
-		switch s[1] {
-		case '"', '\\', '/':
-			dst = append(dst, s[1])
-		case 'n':
-			dst = append(dst, '\n')
-		case 'r':
-			dst = append(dst, '\r')
-		case 't':
-			dst = append(dst, '\t')
-		case 'b':
-			dst = append(dst, '\b')
-		case 'f':
-			dst = append(dst, '\f')
-		case 'x':
-			if v, ok := hex(s[2:], 2); ok {
-				dst, n = append(dst, byte(v)), 4
-			} else {
-				dst = append(dst, `\x`...)
-			}
-		case 'u':
-			var r rune
-			if r, n = unicodeEscape(s); n == 2 {
-				dst = append(dst, `\u`...)
-			} else {
-				dst = utf8.AppendRune(dst, r)
-			}
-		default:
-			dst = append(dst, s[:2]...)
-		}
-		s = s[n:]
-	}
-}
-
-// unicodeEscape reads \uXXXX, or two of them that are a surrogate pair. n is 2 when s is none.
-func unicodeEscape(s []byte) (r rune, n int) {
-	v, ok := hex(s[2:], 4)
-	if !ok {
-		return 0, 2
-	}
-	r = rune(v)
-	if utf16.IsSurrogate(r) && hasPrefix(s[6:], `\u`) {
-		if low, ok := hex(s[8:], 4); ok {
-			if pair := utf16.DecodeRune(r, rune(low)); pair != utf8.RuneError {
-				return pair, 12
-			}
-		}
-	}
-	return r, 6
 }

@@ -2,6 +2,7 @@ package parser
 
 import (
 	"bytes"
+	"strings"
 	"time"
 
 	"gatepost"
@@ -16,6 +17,8 @@ var _ = Register(Format{
 the host is. From version 12 on request lines end in performance fields (statements, seconds in
 SQL, other seconds). Lines may be coloured. A record goes on until the next head, so tracebacks
 and statements of several lines belong to the line before them.
+Also as JSON, an object a line, as OCA's module logging_json has it written (ODOO_LOGGING_JSON=1), from the
+line on at which the module is loaded: asctime, pid, levelname, dbname, name, message, exc_info, perf_info.
 Facts: netsvc.py, service/server.py, service/model.py, sql_db.py, modules/*.py and ir_cron.py of
 each version, serving.py of Werkzeug 0.9 to 3.0, pywsgi.py of gevent.`,
 	Kinds: []gatepost.Kind{
@@ -29,7 +32,7 @@ each version, serving.py of Werkzeug 0.9 to 3.0, pywsgi.py of gevent.`,
 		gatepost.OdooUpgrade,
 	},
 	Sniff:  sniffOdoo,
-	Starts: startsOdoo,
+	Starts: startsOdooRecord,
 	Parse:  parseOdoo,
 })
 
@@ -71,6 +74,9 @@ func odooLevelOf(word []byte) odooLevel {
 	return 0
 }
 
+// startsOdooRecord recognises the head of a record in either notation.
+func startsOdooRecord(line []byte) bool { return startsOdoo(line) || startsOdooJSON(line) }
+
 // startsOdoo recognises a head by its shape: "2026-11-22 14:08:41,123 4711 " and a level, which
 // may be coloured.
 func startsOdoo(line []byte) bool {
@@ -84,6 +90,19 @@ func startsOdoo(line []byte) bool {
 	}
 	c := line[24+n+1]
 	return c == 'I' || c == 'W' || c == 'E' || c == 'C' || c == 'D' || c == esc || c == '#'
+}
+
+// readAny takes a record of either notation apart; false when it is none.
+func (r *odooRecord) readAny(p *Parser, rec *record) bool {
+	switch {
+	case startsOdooJSON(rec.line):
+		return r.readJSON(p, rec)
+	case coloured(rec.all):
+		p.fresh()
+		p.unpacked = appendPlain(p.unpacked, rec.all)
+		return r.read(p.unpacked)
+	}
+	return r.read(rec.all)
 }
 
 // read takes the head of an uncoloured record apart; false when it is none.
@@ -150,14 +169,8 @@ func parseOdoo(p *Parser, b *gatepost.Block, out *gatepost.Batch) {
 	out.Stamps = gatepost.StampsAbsolute
 	out.Resolution = time.Millisecond
 	var r odooRecord
-	var bare []byte // the record without its colours, when it has any
-	for rec := range records(b, startsOdoo) {
-		text := rec.all
-		if coloured(text) {
-			bare = appendPlain(bare[:0], text)
-			text = bare
-		}
-		if !r.read(text) {
+	for rec := range records(b, startsOdooRecord) {
+		if !r.readAny(p, &rec) {
 			out.Skip(rec.ref, 1+int64(bytes.Count(rec.all, newline)))
 			continue
 		}
@@ -214,11 +227,12 @@ func (r *odooRecord) foreign(out *gatepost.Batch) {
 		return
 	}
 	e := r.event(d.kind)
-	head := lineEnd(r.raw)
-	e.Ref.Offset += int64(head)
-	e.Ref.Length -= head
-	e.Ref.Line++
-	e.Hash = gatepost.HashOf(trimEOL(r.raw[head : head+lineEnd(r.raw[head:])]))
+	if head := lineEnd(r.raw); head < len(r.raw) { // in JSON, the line itself may hold the text
+		e.Ref.Offset += int64(head)
+		e.Ref.Length -= head
+		e.Ref.Line++
+		e.Hash = gatepost.HashOf(trimEOL(r.raw[head : head+lineEnd(r.raw[head:])]))
+	}
 	e.Name = clip(d.name)
 	e.Text = clip(d.line)
 	out.Events = append(out.Events, e)
@@ -304,16 +318,15 @@ func odooVersion(msg []byte) []byte {
 }
 
 func sniffOdoo(sample []byte, o *Options) (score int, dialect string, state any) {
+	var p Parser
 	var r odooRecord
-	var bare []byte
-	heads, others, trace := 0, 0, false
+	heads, objects, others, trace := 0, 0, 0, false
 	fields := ""
 	for len(sample) > 0 {
 		end := lineEnd(sample)
 		line := trimEOL(sample[:end])
 		sample = sample[end:]
-		bare = appendPlain(bare[:0], line)
-		if !r.read(bare) {
+		if !r.readAny(&p, &record{line: line, all: line}) {
 			// What follows the head of a traceback is a continuation, indented or not.
 			trace = trace || hasPrefix(line, traceHead)
 			if !trace && len(line) > 0 && line[0] != ' ' && line[0] != '\t' {
@@ -322,6 +335,9 @@ func sniffOdoo(sample []byte, o *Options) (score int, dialect string, state any)
 			continue
 		}
 		heads++
+		if line[0] == '{' {
+			objects++
+		}
 		trace = false
 		if len(r.logger) == 0 && dialect == "" {
 			dialect = clip(odooVersion(r.msg))
@@ -335,6 +351,9 @@ func sniffOdoo(sample []byte, o *Options) (score int, dialect string, state any)
 	}
 	if dialect == "" {
 		dialect = fields
+	}
+	if objects*2 > heads {
+		dialect = strings.TrimPrefix(dialect+" in JSON", " ")
 	}
 	return heads * 1000 / (heads + others), dialect, nil
 }

@@ -99,7 +99,9 @@ var reasons = []struct{ sign, word string }{
 	{"too many clients already", "too_many"},
 	{"remaining connection slots are reserved", "too_many"},
 	{"too many connections for", "too_many"},
-	{"no more connections allowed", "too_many"},
+	{"no more connections allowed", "too_many"}, // PgBouncer, as the next two
+	{"query_wait_timeout", "too_many"},
+	{"server login has been failing", "refused"},
 	{"the database system is starting up", "starting"},
 	{"the database system is shutting down", "starting"},
 	{"the database system is in recovery mode", "starting"},

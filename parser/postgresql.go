@@ -17,10 +17,11 @@ var _ = Register(Format{
 	Doc: "The stderr log with any log_line_prefix whose parts tell themselves by their shape; the dialect is that " +
 		"prefix ('%?' is a value that does not tell what it is). A record is a line with a severity and the " +
 		"DETAIL, HINT, CONTEXT and STATEMENT lines of the same process behind it; every event has the process and " +
-		"the database of its line. Statements faster than the " +
-		"threshold of slow requests make nothing. The stamps are local when their zone is an abbreviation of " +
-		"several zones. Severities and messages must be English (lc_messages = C or en_*); csvlog and jsonlog " +
-		"are not this format. Messages from the sources of 9.1 to 18 and from live output of 15.",
+		"the database of its line. Also csvlog (9.0 and later), jsonlog (15 and later), and the JSON that CloudNativePG makes of csvlog. " +
+		"Statements faster than the threshold of slow requests make nothing. The stamps are local when their zone is an " +
+		"abbreviation of several zones. Messages should be English (lc_messages = C or en_*): of a server that speaks German, Spanish, " +
+		"French, Italian, Russian, Swedish or Ukrainian are understood when it is ready and when it is shut down, slow statements, and what " +
+		"an SQLSTATE tells (csvlog, jsonlog, %e), but no lock. Messages from the sources of 9.1 to 18 and from live output of 15, other languages from the catalogs of 15.",
 	Kinds: []gatepost.Kind{
 		gatepost.PgStart, gatepost.PgReady, gatepost.PgStop, gatepost.PgDown, gatepost.PgCrash, gatepost.PgRefused,
 		gatepost.PgTooMany, gatepost.PgStatement, gatepost.PgLockWait, gatepost.PgLockAcquired, gatepost.PgDeadlock,
@@ -32,16 +33,53 @@ var _ = Register(Format{
 	Parse:  parsePostgres,
 })
 
+// pgLog is how a source is written, and the worth of its stamps.
+type pgLog struct {
+	notation pgNotation
+	worth    gatepost.Stamps
+}
+
+type pgNotation uint8
+
+const (
+	pgText pgNotation = iota // stderr with a prefix
+	pgCSV
+	pgJSON
+)
+
+// starts holds for the notation of the source: a quoted statement in a csvlog may have lines that look
+// like those of a stderr log.
+func (l pgLog) starts(line []byte) bool {
+	switch l.notation {
+	case pgCSV:
+		return pgStartsCSV(line)
+	case pgJSON:
+		return true
+	}
+	return pgStarts(line)
+}
+
 // pgStarts reports whether a line has a severity of its own; DETAIL and the like belong to the
 // line before.
 func pgStarts(line []byte) bool {
-	_, _, primary, ok := pgSeverity(line)
-	return ok && primary
+	_, _, word, ok := pgSeverity(line)
+	return ok && !word.extra()
 }
 
-// sniffPostgres describes the prefix by the commonest one of the lines that know a database, and
-// says with %q which part of it background processes leave out.
 func sniffPostgres(sample []byte, o *Options) (int, string, any) {
+	if score, dialect, worth := sniffPostgresCSV(sample); score >= minScore {
+		return score, dialect, pgLog{pgCSV, worth}
+	}
+	if score, dialect, worth := sniffPostgresJSON(sample); score >= minScore {
+		return score, dialect, pgLog{pgJSON, worth}
+	}
+	score, dialect, worth := sniffPostgresText(sample, o)
+	return score, dialect, pgLog{pgText, worth}
+}
+
+// sniffPostgresText describes the prefix by the commonest one of the lines that know a database, and
+// says with %q which part of it background processes leave out.
+func sniffPostgresText(sample []byte, o *Options) (int, string, gatepost.Stamps) {
 	type shape struct {
 		text string
 		db   bool
@@ -91,11 +129,29 @@ func sniffPostgres(sample []byte, o *Options) (int, string, any) {
 }
 
 func parsePostgres(p *Parser, b *gatepost.Block, out *gatepost.Batch) {
-	worth := p.State.(gatepost.Stamps)
-	out.Stamps = worth
-	for r := range records(b, pgStarts) {
+	log := p.State.(pgLog)
+	out.Stamps = log.worth
+	for r := range records(b, log.starts) {
 		var rec pgRecord
-		rec.read(&r, worth, out)
+		switch log.notation {
+		case pgText:
+			rec.read(&r, log.worth, out)
+		case pgCSV:
+			rec.readCSV(p, &r)
+		case pgJSON:
+			rec.readJSON(p, &r)
+		}
+		if log.notation != pgText {
+			if rec.foreign {
+				continue
+			}
+			if rec.message == nil {
+				out.Skip(r.ref, 1+int64(bytes.Count(r.all, newline)))
+				continue
+			}
+			rec.dated = rec.dated.in(log.worth)
+			rec.dated.note(out)
+		}
 		e := gatepost.NewEvent("", r.ref, rec.at)
 		if !pgMessage(&rec, p.Options.slow(), &e) {
 			continue
@@ -105,20 +161,23 @@ func parsePostgres(p *Parser, b *gatepost.Block, out *gatepost.Batch) {
 	}
 }
 
-// pgRecord is one message of the server with what it adds to it. Its fields are pieces of the
-// block and hold newlines and tabs where the log does.
+// pgRecord is one message of the server with what it adds to it, whatever the notation. Its fields are
+// pieces of the block, or of the parser's unpacked text; they hold newlines and tabs where the log does.
 type pgRecord struct {
 	dated
 	pid      int
 	db       []byte
-	severity []byte // empty when the file begins within a record
+	severity pgWord // 0 when the file begins within a record
+	code     []byte // SQLSTATE, nil when not told
 	message  []byte
 	detail   []byte
 	context  []byte
+
+	foreign bool // well-formed, and not PostgreSQL's
 }
 
-// read takes a record apart. Lines of others between its own (the output of an archive command)
-// go to out as lines that fit nothing.
+// read takes a record of a stderr log apart. Lines of others between its own (the output of an archive
+// command) go to out as lines that fit nothing.
 func (rec *pgRecord) read(r *record, worth gatepost.Stamps, out *gatepost.Batch) {
 	var field *[]byte // the field that a line with a tab continues
 	begin := 0        // where its text begins in r.all
@@ -126,7 +185,7 @@ func (rec *pgRecord) read(r *record, worth gatepost.Stamps, out *gatepost.Batch)
 	for pos := 0; pos < len(r.all); line++ {
 		end := pos + lineEnd(r.all[pos:])
 		s := trimEOL(r.all[pos:end])
-		switch start, after, primary, ok := pgSeverity(s); {
+		switch start, after, word, ok := pgSeverity(s); {
 		case len(s) == 0:
 		case s[0] == '\t':
 			if field != nil {
@@ -141,10 +200,9 @@ func (rec *pgRecord) read(r *record, worth gatepost.Stamps, out *gatepost.Batch)
 			prefix.read(s[:start])
 			stamp := prefix.dated.in(worth)
 			stamp.note(out)
-			word := s[start : after-len(":  ")]
 			field = nil
-			if primary {
-				rec.dated, rec.pid, rec.db, rec.severity = stamp, prefix.pid, prefix.db, word
+			if !word.extra() {
+				rec.dated, rec.pid, rec.db, rec.code, rec.severity = stamp, prefix.pid, prefix.db, prefix.code, word
 				field = &rec.message
 			} else if prefix.pid == rec.pid {
 				field = rec.extra(word)
@@ -157,11 +215,11 @@ func (rec *pgRecord) read(r *record, worth gatepost.Stamps, out *gatepost.Batch)
 	}
 }
 
-func (rec *pgRecord) extra(word []byte) *[]byte {
-	switch string(word) {
-	case "DETAIL":
+func (rec *pgRecord) extra(word pgWord) *[]byte {
+	switch word {
+	case pgDetail:
 		return &rec.detail
-	case "CONTEXT":
+	case pgContext:
 		return &rec.context
 	}
 	return nil
@@ -170,9 +228,9 @@ func (rec *pgRecord) extra(word []byte) *[]byte {
 // pgSeverity finds the word of severity, or the name of an extra line, in the first bytes of a
 // line: start is where it begins and after where the text behind it does. Two blanks after the
 // colon tell it from what a prefix may hold.
-func pgSeverity(line []byte) (start, after int, primary, ok bool) {
+func pgSeverity(line []byte) (start, after int, word pgWord, ok bool) {
 	if len(line) == 0 || line[0] == '\t' {
-		return 0, 0, false, false
+		return 0, 0, 0, false
 	}
 	const longestPrefix = 512
 	head := line[:min(len(line), longestPrefix)]
@@ -183,22 +241,19 @@ func pgSeverity(line []byte) (start, after int, primary, ok bool) {
 		}
 		end := after + i
 		after = end + len(":  ")
+		end = len(bytes.TrimRight(head[:end], " \u00a0")) // French has a blank before the colon
 		start = end
-		for start > 0 && ('A' <= head[start-1] && head[start-1] <= 'Z' || '1' <= head[start-1] && head[start-1] <= '5') {
+		for start > 0 && ('A' <= head[start-1] && head[start-1] <= 'Z' || '1' <= head[start-1] && head[start-1] <= '5' || head[start-1] >= 0x80) {
 			start--
 		}
 		if start > 0 && (letter(head[start-1]) || head[start-1] == '_') {
 			continue
 		}
-		switch string(head[start:end]) {
-		case "LOG", "ERROR", "FATAL", "PANIC", "WARNING", "NOTICE", "INFO",
-			"DEBUG", "DEBUG1", "DEBUG2", "DEBUG3", "DEBUG4", "DEBUG5":
-			return start, after, true, true
-		case "DETAIL", "HINT", "CONTEXT", "STATEMENT", "QUERY", "LOCATION", "BACKTRACE":
-			return start, after, false, true
+		if word, ok = pgWordOf(head[start:end]); ok {
+			return start, after, word, true
 		}
 	}
-	return 0, 0, false, false
+	return 0, 0, 0, false
 }
 
 // oneLine makes an event's text of a message that may go over several lines.

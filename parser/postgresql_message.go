@@ -14,23 +14,23 @@ func pgMessage(rec *pgRecord, slow time.Duration, e *gatepost.Event) bool {
 	msg := trimEOL(rec.message[:min(lineEnd(rec.message), gatepost.TextLimit)])
 	e.PID = rec.pid
 	known := false
-	switch string(rec.severity) {
-	case "LOG":
+	switch rec.severity {
+	case pgNote:
 		switch {
-		case hasPrefix(msg, "duration: "):
+		case pgDuration(msg) > 0:
 			known = pgStatement(rec.message, slow, e)
 		case hasPrefix(msg, "process "):
 			known = pgLock(rec, msg, e)
 		case hasPrefix(msg, "could not "), hasPrefix(msg, "unexpected "):
 			known = pgLack(msg, e) || pgLost(msg, e)
 		default:
-			known = pgLife(msg, e) || pgCrash(rec, msg, e)
+			known = pgLife(msg, e) || pgCrash(rec, msg, e) || pgTold(rec, msg, e)
 		}
-	case "WARNING":
-		known = pgCanceled(msg, e) // for the crash of another process
-	case "FATAL":
+	case pgWarning:
+		known = pgCanceled(msg, e) || string(rec.code) == "57P02" && pgTold(rec, msg, e) // for the crash of another process
+	case pgFatal:
 		known = pgRefused(msg, e) || pgFailed(rec, msg, e)
-	case "ERROR", "PANIC":
+	case pgError, pgPanic:
 		known = pgFailed(rec, msg, e)
 	}
 	if known && e.DB == "" {
@@ -42,13 +42,61 @@ func pgMessage(rec *pgRecord, slow time.Duration, e *gatepost.Event) bool {
 // pgFailed reads the message of an ERROR or worse; what is of no special kind is a PgError.
 func pgFailed(rec *pgRecord, msg []byte, e *gatepost.Event) bool {
 	switch {
-	case pgLack(msg, e):
-		if e.Kind == gatepost.PgDiskFull && string(rec.severity) == "PANIC" {
+	case pgLack(msg, e), pgCanceled(msg, e), pgConflict(msg, e), pgLost(msg, e), pgTold(rec, msg, e):
+		if e.Kind == gatepost.PgDiskFull && rec.severity == pgPanic {
 			e.Status = 1
 		}
-	case pgCanceled(msg, e), pgConflict(msg, e), pgLost(msg, e):
 	default:
-		e.Kind, e.Name = gatepost.PgError, clip(rec.severity)
+		e.Kind, e.Name = gatepost.PgError, rec.severity.String()
+	}
+	return true
+}
+
+// pgTold reads what the SQLSTATE tells where the message does not, because it is in another language or of
+// another version. 55P03 is no lock_timeout for sure, and so remains a PgError.
+func pgTold(rec *pgRecord, msg []byte, e *gatepost.Event) bool {
+	code := string(rec.code)
+	if rec.severity == pgFatal {
+		switch code {
+		case "53300":
+			e.Kind = gatepost.PgTooMany
+			return true
+		case "57P03": // starting, stopping or in recovery
+			e.Kind, e.Name = gatepost.PgRefused, "starting"
+			return true
+		case "28000", "28P01":
+			e.Kind, e.Name = gatepost.PgRefused, "auth"
+			return true
+		case "3D000":
+			e.Kind, e.Name = gatepost.PgRefused, "no_database"
+			return true
+		}
+	}
+	switch code {
+	case "08006":
+		e.Kind = gatepost.PgClientLost
+	case "25P03":
+		e.Kind, e.Name = gatepost.PgCanceled, "idle-in-transaction timeout"
+	case "25P04":
+		e.Kind, e.Name = gatepost.PgCanceled, "transaction timeout"
+	case "40001":
+		e.Kind = gatepost.PgSerialization
+	case "40P01":
+		e.Kind = gatepost.PgDeadlock
+	case "53100":
+		e.Kind, e.Name = gatepost.PgDiskFull, clip(between(msg, `"`, `"`))
+	case "53200":
+		e.Kind = gatepost.PgMemory
+	case "57014": // a timeout, or somebody's wish
+		e.Kind, e.Name = gatepost.PgCanceled, "cancel"
+	case "57P01":
+		e.Kind, e.Name = gatepost.PgCanceled, "administrator command"
+	case "57P02":
+		e.Kind, e.Name = gatepost.PgCanceled, "crash of another server process"
+	case "57P05":
+		e.Kind, e.Name = gatepost.PgCanceled, "idle-session timeout"
+	default:
+		return false
 	}
 	return true
 }
@@ -56,11 +104,12 @@ func pgFailed(rec *pgRecord, msg []byte, e *gatepost.Event) bool {
 // pgStatement reads "duration: 8126.786 ms  statement: SELECT …" and its variants for prepared
 // statements and plans.
 func pgStatement(msg []byte, slow time.Duration, e *gatepost.Event) bool {
-	took, n := milliseconds(msg[len("duration: "):])
+	begin := pgDuration(msg)
+	took, n := milliseconds(msg[begin:])
 	if n == 0 || took < slow {
 		return false
 	}
-	rest := bytes.TrimPrefix(msg[len("duration: ")+n:], []byte(" ms"))
+	rest := bytes.TrimPrefix(msg[begin+n:], []byte(" ms"))
 	var sql []byte // none when only log_duration is on
 	if hasPrefix(rest, "  plan:") {
 		_, sql, _ = cut(rest, "Query Text: ")
@@ -137,11 +186,11 @@ func pgLife(msg []byte, e *gatepost.Event) bool {
 		e.Kind, e.Name = gatepost.PgStart, "start"
 	case hasPrefix(msg, "database system was not properly shut down"):
 		e.Kind, e.Name = gatepost.PgStart, "recovery"
-	case hasPrefix(msg, "database system is ready to accept "): // connections, read-only connections
+	case begins(msg, pgReadyWords):
 		e.Kind = gatepost.PgReady
 	case hasPrefix(msg, "received ") && bytes.HasSuffix(msg, []byte(" shutdown request")):
 		e.Kind, e.Name = gatepost.PgStop, clip(between(msg, "received ", " shutdown request"))
-	case string(msg) == "database system is shut down", string(msg) == "abnormal database system shutdown":
+	case isOne(msg, pgDownWords):
 		e.Kind = gatepost.PgDown
 	default:
 		return false

@@ -12,8 +12,9 @@ import (
 // prefix in the same file costs nothing.
 type pgPrefix struct {
 	dated
-	pid int
-	db  []byte
+	pid  int
+	db   []byte
+	code []byte // SQLSTATE
 
 	draw  bool   // write shape
 	shape []byte // the prefix in the notation of log_line_prefix
@@ -43,6 +44,9 @@ func (p *pgPrefix) part(s []byte) int {
 			return n
 		}
 		if n := p.bracketed(s); n > 0 {
+			return n
+		}
+		if n := p.address(s); n > 0 {
 			return n
 		}
 		if n := p.keyed(s); n > 0 {
@@ -140,6 +144,48 @@ func (p *pgPrefix) bracketed(s []byte) int {
 	return end + 1
 }
 
+// address reads an address of IPv6, with its port where it has one: "2001:db8::17(41724)".
+func (p *pgPrefix) address(s []byte) int {
+	n, colons := 0, 0
+	for n < len(s) && n < len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255") && pgAddress[s[n]] {
+		if s[n] == ':' {
+			colons++
+		}
+		n++
+	}
+	if colons < 2 || s[0] == ':' && (n < 3 || s[1] != ':' || s[2] == ':') {
+		return 0
+	}
+	if s[n-1] == ':' { // a separator of the prefix
+		n--
+	}
+	if m := port(s[n:]); m > 0 {
+		p.is("%r")
+		return n + m
+	}
+	p.is("%h")
+	return n
+}
+
+// pgAddress are the bytes of an address of IPv6.
+var pgAddress = func() (set [256]bool) {
+	for _, c := range "0123456789abcdefABCDEF:." {
+		set[c] = true
+	}
+	return set
+}()
+
+// port returns the length of "(41724)" at the start of s.
+func port(s []byte) int {
+	if len(s) == 0 || s[0] != '(' {
+		return 0
+	}
+	if _, m := atoi(s[1:]); m > 0 && m+1 < len(s) && s[m+1] == ')' {
+		return m + 2
+	}
+	return 0
+}
+
 // keyed reads "db=prod" and the like.
 func (p *pgPrefix) keyed(s []byte) int {
 	n := nameLength(s)
@@ -196,6 +242,8 @@ func (p *pgPrefix) keyed(s []byte) int {
 		if v, m := atoi(value); m > 0 && m < 10 {
 			p.pid = int(v)
 		}
+	case "%e":
+		p.code = value
 	case "%h":
 		if bytes.IndexByte(value, '(') >= 0 {
 			escape = "%r"
@@ -222,14 +270,17 @@ func applicationEnd(s []byte) int {
 
 // word reads a part without a key: user@database, an address, a session, a state.
 func (p *pgPrefix) word(s []byte) int {
-	n := pgWord(s)
-	if n == 0 {
+	n := pgPart(s)
+	if n > 1 && s[n-1] == '-' {
+		n-- // as in '%t-%c-'
+	}
+	if n == 0 || s[0] == '-' {
 		return 0
 	}
 	w, rest := s[:n], s[n:]
 	switch {
 	case len(rest) > 0 && rest[0] == '@':
-		db := rest[1 : 1+pgWord(rest[1:])]
+		db := rest[1 : 1+pgPart(rest[1:])]
 		p.is("%u@%d")
 		if i := bytes.IndexByte(db, '/'); i >= 0 { // the application may follow, and may have blanks in its name
 			db = db[:i]
@@ -239,11 +290,9 @@ func (p *pgPrefix) word(s []byte) int {
 		}
 		p.setDB(db)
 		return n + 1 + len(db)
-	case len(rest) > 1 && rest[0] == '(':
-		if _, m := atoi(rest[1:]); m > 0 && m+1 < len(rest) && rest[m+1] == ')' {
-			p.is("%r")
-			return n + m + 2
-		}
+	case port(rest) > 0:
+		p.is("%r")
+		return n + port(rest)
 	}
 	escape := p.lone(w)
 	if escape == "%?" {
@@ -269,7 +318,8 @@ func (p *pgPrefix) lone(w []byte) string {
 		return "%h"
 	case n > 0 && n < len(w) && w[n] == '/':
 		return "%v"
-	case len(w) == 5 && bytes.IndexFunc(w, func(r rune) bool { return r > 'Z' || r < '0' }) < 0:
+	case sqlState(w):
+		p.code = w
 		return "%e"
 	}
 	if start, pid, ok := cut(w, "."); ok && len(start) == 8 && len(pid) > 0 && len(pid) <= 8 {
@@ -290,9 +340,9 @@ func (p *pgPrefix) setDB(name []byte) {
 	}
 }
 
-// pgWord returns the length of the word at the start of s, in brackets for "[unknown]" and
+// pgPart returns the length of the word at the start of s, in brackets for "[unknown]" and
 // "[local]".
-func pgWord(s []byte) int {
+func pgPart(s []byte) int {
 	if len(s) > 0 && s[0] == '[' {
 		for _, w := range []string{"[unknown]", "[local]"} {
 			if hasPrefix(s, w) {
@@ -327,4 +377,14 @@ var pgBackends = []string{
 	"client backend", "autovacuum launcher", "autovacuum worker", "background writer", "background worker",
 	"checkpointer", "logical replication launcher", "logical replication worker", "parallel worker", "postmaster",
 	"startup", "walreceiver", "walsender", "walwriter", "archiver",
+}
+
+// sqlState reports whether w has the shape of an SQLSTATE: five capitals and digits.
+func sqlState(w []byte) bool {
+	for _, c := range w {
+		if c-'0' > 9 && (c < 'A' || c > 'Z') {
+			return false
+		}
+	}
+	return len(w) == 5
 }

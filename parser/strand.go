@@ -439,7 +439,7 @@ func (st *Strand) cut(end bool) int {
 	if st.part {
 		whole = st.places[len(st.places)-1].At
 	}
-	starts := st.Parser.Format.Starts
+	starts := st.Parser.recordStarts()
 	if starts == nil || st.rest {
 		return whole
 	}

@@ -24,7 +24,7 @@ var _ = registerWrapping(Wrapping{
 // startsJSON reports whether an object begins with a line. Inside of one that is spread over lines, no line begins with
 // a brace.
 func startsJSON(line []byte) bool {
-	line = skipSpace(line)
+	line = skipBlanks(line)
 	return len(line) > 0 && line[0] == '{'
 }
 
