@@ -88,7 +88,7 @@ func codeWork(s *scene, w *work) []Hypothesis {
 	}
 	if w.c != nil {
 		if limit := s.patienceFor(w.c).limit; limit > 0 && w.duration() > manyTimes*limit {
-			h.Evidence = append(h.Evidence, s.ownLine(w, weak, fmt.Sprintf("and %.0f times nginx's patience", float64(w.duration())/float64(limit))))
+			h.Evidence = append(h.Evidence, s.ownLine(w, weak, fmt.Sprintf("and %.0f times %s's patience", float64(w.duration())/float64(limit), s.proxyOf(w.c).name)))
 		}
 	}
 	return []Hypothesis{h}

@@ -158,7 +158,7 @@ func (w *world) outage(id string, t trouble) gatepost.Incident {
 	if t.count > 1 {
 		in.Instance += fmt.Sprintf(", %d times until %s", t.count, clockTime(t.to))
 	}
-	g := &group{cause: t.cause, from: t.from, to: t.to}
+	g := &group{cause: t.cause, from: t.from, to: t.to, proxy: w.proxy}
 	if t.death != nil {
 		g.winners = []*Hypothesis{{death: t.death}}
 	}
