@@ -46,16 +46,17 @@ const (
 	skewVotes = 6
 )
 
-// asked identifies equal requests for pairing: the same method, path and status.
+// asked identifies equal requests for pairing: the same method, path and status, and the client where that counts.
 type asked struct {
 	key    uint64
 	status uint16
+	client uint64
 }
 
 // findSkew compares when the proxy and Odoo say that the same rare request ended: they end within
 // milliseconds of each other, so most pairs agree on the difference of the clocks.
 func (a *aligner) findSkew(ctx context.Context, p *part) error {
-	odoo, err := a.rareEnds(ctx, p, gatepost.Query{Lanes: []gatepost.Lane{gatepost.LaneOdoo}})
+	odoo, err := a.rareEnds(ctx, p, gatepost.LaneOdoo, false)
 	if err != nil {
 		return err
 	}
@@ -69,12 +70,12 @@ func (a *aligner) findSkew(ctx context.Context, p *part) error {
 			resolution = src.Resolution
 		}
 		if src.Stamps == gatepost.StampsLocal {
-			if err := a.findZone(ctx, p, src, odoo); err != nil {
+			if err := a.findZone(ctx, p, src); err != nil {
 				return err
 			}
 		}
 	}
-	proxy, err := a.rareEnds(ctx, p, gatepost.Query{Lanes: []gatepost.Lane{gatepost.LaneNginx}})
+	proxy, err := a.rareEnds(ctx, p, gatepost.LaneNginx, false)
 	if err != nil {
 		return err
 	}
@@ -106,10 +107,17 @@ func pairUp(on, other map[asked][]gatepost.Time) (later []time.Duration, pairs i
 }
 
 // findZone finds the zone of an access log whose stamps are local, by the requests that Odoo, which logs UTC, has too. What the two
-// clocks differ by beside whole quarters of hours is the skew of the machines.
-func (a *aligner) findZone(ctx context.Context, p *part, src *gatepost.Source, odoo map[asked][]gatepost.Time) error {
+// clocks differ by beside whole quarters of hours is the skew of the machines. A small log has few requests that are rare by
+// themselves, so those count as well that are rare for their client, which Odoo's log names if it runs in proxy_mode.
+func (a *aligner) findZone(ctx context.Context, p *part, src *gatepost.Source) error {
 	a.zone[src.ID] = a.untold(src)
-	ends, err := a.rareEnds(ctx, p, gatepost.Query{Sources: []int{src.ID}, Lanes: []gatepost.Lane{gatepost.LaneNginx}})
+	mine := *p
+	mine.ids = []int{src.ID}
+	ends, err := a.rareEnds(ctx, &mine, gatepost.LaneNginx, true)
+	if err != nil {
+		return err
+	}
+	odoo, err := a.rareEnds(ctx, p, gatepost.LaneOdoo, true)
 	if err != nil {
 		return err
 	}
@@ -139,18 +147,20 @@ func (a *aligner) findZone(ctx context.Context, p *part, src *gatepost.Source, o
 	return nil
 }
 
-// rareEnds are the ends of the first requests that q selects, a few for each kind of request.
-func (a *aligner) rareEnds(ctx context.Context, h History, q gatepost.Query) (map[asked][]gatepost.Time, error) {
+// rareEnds are the ends of the first requests of a lane, a few for each kind of request, and if wanted for each kind of each client.
+func (a *aligner) rareEnds(ctx context.Context, p *part, lane gatepost.Lane, byClient bool) (map[asked][]gatepost.Time, error) {
 	ends := make(map[asked][]gatepost.Time)
 	seen := 0
-	for r, err := range h.Requests(ctx, q) {
+	for r, err := range p.Requests(ctx, gatepost.Query{Lanes: []gatepost.Lane{lane}}) {
 		if err != nil {
 			return nil, err
 		}
-		k := asked{r.Key, r.Status}
-		if len(ends[k]) <= rareKey {
-			zone := a.zone[r.Ref.Source]
-			ends[k] = append(ends[k], zone.At(r.End))
+		zone := a.zone[r.Ref.Source]
+		at := zone.At(r.End)
+		for _, k := range [...]asked{{r.Key, r.Status, 0}, {r.Key, r.Status, r.Client}} {
+			if (k.client == 0 || byClient) && len(ends[k]) <= rareKey {
+				ends[k] = append(ends[k], at)
+			}
 		}
 		if seen++; seen == skewSample {
 			break

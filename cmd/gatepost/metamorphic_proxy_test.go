@@ -183,6 +183,11 @@ func haproxyText(east time.Duration) func(p passed) string {
 	}
 }
 
+func haproxyInSyslog(p passed) string {
+	const east = -3 * hour
+	return p.began.Add(p.took).UTC().Add(east).Format(time.Stamp) + " lb1 haproxy[3012]: " + haproxyText(east)(p)
+}
+
 // traefikStatus is what Traefik answers by itself: it has no servers that are set aside, as without health checks.
 func traefikStatus(p passed) string {
 	switch p.phase {
@@ -229,6 +234,7 @@ var notations = []notation{
 	{name: "haproxy_in_India", doc: "the same in another zone, which nothing names, and without haproxy.cfg", line: haproxyText(5*hour + 30*time.Minute), weakens: map[string]string{
 		"s-wrong-port": "the log names servers, and only haproxy.cfg tells to which ports these are",
 	}},
+	{name: "haproxy_in_syslog", doc: "the same behind the heads that rsyslog writes, in a third zone, with haproxy.cfg", line: haproxyInSyslog, conf: haproxyConf},
 	{name: "traefik", doc: "Traefik's text form", line: traefikText, weakens: map[string]string{"twoupstreams-d": aside}},
 	{name: "traefik_json", doc: "Traefik's JSON", line: traefikJSON, weakens: map[string]string{"twoupstreams-d": aside}},
 }
