@@ -33,7 +33,7 @@ func (c *Case) patience() (time.Duration, bool) {
 	if c.Duration == gatepost.Unknown || c.Phase != gatepost.PhaseHeaderTimeout || len(c.event.Attempts) > 1 {
 		return 0, false
 	}
-	if c.event.Phase != "" {
+	if c.event.Phase != "" && len(c.event.Attempts) == 1 {
 		return c.event.Attempts[0].Response, true
 	}
 	return c.Duration, true

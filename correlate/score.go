@@ -170,7 +170,7 @@ func (s *scene) missingSources(c *Case) []string {
 	if !c.timedOut() && !s.has("kernel") && !s.has("syslog") {
 		m = append(m, "the kernel's log or the journal (dmesg -T, journalctl -k)")
 	}
-	if c.Duration == gatepost.Unknown && c.timedOut() {
+	if c.Duration == gatepost.Unknown && c.timedOut() && s.proxyOf(c).name == "nginx" {
 		m = append(m, "durations in the access log (add rt=$request_time urt=\"$upstream_response_time\" us=\"$upstream_status\" to log_format)")
 	}
 	return m
@@ -323,11 +323,14 @@ func (s *scene) inherited(c *Case) []Hypothesis {
 	return nil
 }
 
-// foundDown is HAProxy's line that says that the servers for a request were down, nil without one.
+// manyChecks bounds how many lines about servers are looked at for one failure.
+const manyChecks = 1000
+
+// foundDown is HAProxy's first line by which the servers for a request were down by then, nil without one.
 func (s *scene) foundDown(c *Case) (first *gatepost.Event) {
-	backend, _, _ := strings.Cut(c.Upstream, "/")
-	for _, e := range slices.Backward(s.within(gatepost.HAProxyServer, c.Time.Add(-24*time.Hour), c.Time)) {
-		if of, _, _ := strings.Cut(e.Upstream, "/"); e.Ref.Source != c.Ref.Source || of != backend {
+	lines := s.within(gatepost.HAProxyServer, c.Time.Add(-24*time.Hour), c.Time)
+	for _, e := range slices.Backward(lines[max(0, len(lines)-manyChecks):]) {
+		if e.Ref.Source != c.Ref.Source || e.Ref.Offset > c.Ref.Offset || backendOf(e.Upstream) != backendOf(c.Upstream) {
 			continue
 		}
 		if e.Name == "up" {
@@ -336,6 +339,12 @@ func (s *scene) foundDown(c *Case) (first *gatepost.Event) {
 		first = e
 	}
 	return first
+}
+
+// backendOf is the backend of "backend/server" in HAProxy's log.
+func backendOf(upstream string) string {
+	backend, _, _ := strings.Cut(upstream, "/")
+	return backend
 }
 
 // checkEvidence cites what HAProxy's checks found of a server. It says that the server was gone, not why.
@@ -356,12 +365,10 @@ func (s *scene) checkOf(d *downtime) *gatepost.Event {
 // sameHost reports whether two failures can be of one upstream group, by the virtual servers that
 // nginx names.
 func sameHost(a, b *Case) bool {
-	if a.decisive == nil || b.decisive == nil || a.event.Phase != "" || b.event.Phase != "" {
-		backend, _, _ := strings.Cut(a.Upstream, "/")
-		of, _, _ := strings.Cut(b.Upstream, "/")
-		return a.event.Name == "" || b.event.Name == "" || backend == of
+	if a.event.Name != "" && b.event.Name != "" { // HAProxy names the backend
+		return backendOf(a.Upstream) == backendOf(b.Upstream)
 	}
-	return a.decisive.Name == b.decisive.Name
+	return a.decisive == nil || b.decisive == nil || a.decisive.Name == b.decisive.Name
 }
 
 // symptom is the line that shows how the request failed.

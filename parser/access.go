@@ -27,13 +27,16 @@ type hop struct {
 	state           []byte         // HAProxy's termination state
 }
 
-// attempt is the hop as the one try of a request.
-func (h *hop) attempt(status int) gatepost.Attempt {
+// attempts are the one try of a request, or none where no server was chosen.
+func (h *hop) attempts(status int) []gatepost.Attempt {
+	if len(h.backend) == 0 {
+		return []gatepost.Attempt{}
+	}
 	a := gatepost.Attempt{Addr: clip(h.backend), Status: status, Connect: h.connect, Header: h.header, Response: h.response}
 	if len(h.server) > 0 {
 		a.Addr += "/" + clip(h.server)
 	}
-	return a
+	return []gatepost.Attempt{a}
 }
 
 // parse reads a block of an access log.

@@ -338,7 +338,7 @@ func (r *accessReader) event(ref gatepost.Ref, line []byte) gatepost.Event {
 	e.Client = clip(r.client)
 	e.Key = gatepost.KeyOf(method, path)
 	if r.hop.told {
-		e.Attempts = []gatepost.Attempt{r.hop.attempt(r.status)}
+		e.Attempts = r.hop.attempts(r.status)
 		e.Phase, e.Name = r.hop.phase, string(r.hop.state)
 	} else {
 		e.Attempts = r.values.attempts()

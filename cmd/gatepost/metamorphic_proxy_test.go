@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -220,7 +221,8 @@ func traefikJSON(p passed) string {
 type notation struct {
 	name, doc string
 	line      func(passed) string
-	conf      func(f folder, all []passed) // puts its configuration in the place of nginx's, nil for none
+	conf      func(f folder, all []passed) // adds what it has beside its access lines, nil for nothing
+	checks    bool                         // it has lines about servers; where a long history is cut must change nothing then
 	// weakens names the incidents in which failures lose their cause, or have one that is not true, with the reason. One that
 	// is no longer so must leave the list.
 	weakens map[string]string
@@ -230,13 +232,39 @@ type notation struct {
 const aside = "nginx left the servers aside for ten seconds when Odoo was back: Traefik, which refuses nobody by itself, would have reached it"
 
 var notations = []notation{
-	{name: "haproxy", doc: "option httplog, on a machine in UTC, with haproxy.cfg", line: haproxyText(0), conf: haproxyConf},
+	{name: "haproxy", doc: "option httplog, on a machine in UTC, with haproxy.cfg and lines about servers", line: haproxyText(0), conf: haproxyChecks, checks: true},
 	{name: "haproxy_in_India", doc: "the same in another zone, which nothing names, and without haproxy.cfg", line: haproxyText(5*hour + 30*time.Minute), weakens: map[string]string{
 		"s-wrong-port": "the log names servers, and only haproxy.cfg tells to which ports these are",
 	}},
 	{name: "haproxy_in_syslog", doc: "the same behind the heads that rsyslog writes, in a third zone, with haproxy.cfg", line: haproxyInSyslog, conf: haproxyConf},
 	{name: "traefik", doc: "Traefik's text form", line: traefikText, weakens: map[string]string{"twoupstreams-d": aside}},
 	{name: "traefik_json", doc: "Traefik's JSON", line: traefikJSON, weakens: map[string]string{"twoupstreams-d": aside}},
+}
+
+// haproxyChecks writes haproxy.cfg, and the lines of HAProxy's checks: a server is found down when nobody was there for two requests
+// in a row, and up before the first that it serves again.
+func haproxyChecks(f folder, all []passed) {
+	haproxyConf(f, all)
+	gone := make(map[string]int)
+	var lines []line
+	for i, l := range f["access.log"] {
+		p := all[i]
+		away := p.phase == "refused" || p.phase == "no_live"
+		if !away && gone[p.server] >= 2 {
+			lines = append(lines, line{text: "Server " + p.server + " is UP, reason: Layer4 check passed, check duration: 0ms. 1 active and 0 backup servers online. 0 sessions requeued, 0 total in queue."})
+		}
+		lines = append(lines, l)
+		if gone[p.server]++; !away {
+			gone[p.server] = 0
+		}
+		if gone[p.server] == 2 {
+			backend, _, _ := strings.Cut(p.server, "/")
+			lines = append(lines,
+				line{text: "Server " + p.server + ` is DOWN, reason: Layer4 connection problem, info: "Connection refused", check duration: 0ms. 0 active and 0 backup servers left. 1 sessions active, 0 requeued, 0 remaining in queue.`},
+				line{text: "backend " + backend + " has no server available!"})
+		}
+	}
+	f["access.log"] = lines
 }
 
 // haproxyConf writes haproxy.cfg with the servers that were tried, and with nginx's patience where nginx.conf tells it.
@@ -304,13 +332,23 @@ func (n notation) weaker(t *testing.T, in incident, f folder) (all []string) {
 	dir := t.TempDir()
 	f.write(t, dir)
 	got := make(map[int]failure)
-	for _, v := range analyzed(t, "--status", "502,503,504", dir).failures {
+	whole := analyzed(t, "--status", "502,503,504", dir)
+	if n.checks {
+		if cut := analyzedAtOnce(t, 3, "--status", "502,503,504", dir); !reflect.DeepEqual(cut, whole) {
+			t.Errorf("judged three at once:\n%+v\nelse\n%+v", cut, whole)
+		}
+	}
+	for _, v := range whole.failures {
 		got[f[filepath.Base(v.File)][v.Line-1].origin] = v
+	}
+	text := make(map[int]string)
+	for _, l := range f["access.log"] {
+		text[l.origin] = l.text
 	}
 	for line, truth := range in.truth {
 		v, listed := got[line]
-		if !listed && strings.Contains(f["access.log"][line-1].text, " 500 ") {
-			continue
+		if !listed && strings.Contains(text[line], " 500 ") {
+			continue // Traefik's word for an answer that it cannot pass on
 		}
 		switch {
 		case !listed:
