@@ -29,8 +29,8 @@ type Event struct {
 	DB       string
 	Key      uint64 // KeyOf(Method, Path)
 
-	Phase    Phase     // of an nginx error
-	Attempts []Attempt // tries of an nginx request, in order; nil when not logged
+	Phase    Phase     // of an nginx error, or of a request whose line tells it
+	Attempts []Attempt // tries of a gateway's request, in order; nil when not logged
 
 	Name string // the thing by name: a job, a worker class, a unit, a relation, a module
 	Text string // what the log says, without its head, one line, at most TextLimit bytes
@@ -45,7 +45,7 @@ func NewEvent(k Kind, r Ref, raw Time) Event {
 // TextLimit bounds the text that an event keeps of a line.
 const TextLimit = 1000
 
-// Attempt is one try of nginx to have a request answered by an upstream server.
+// Attempt is one try of a gateway to have a request answered by an upstream server.
 type Attempt struct {
 	Addr     string
 	Status   int           // 0 when the try brought none
@@ -54,7 +54,7 @@ type Attempt struct {
 	Response time.Duration
 }
 
-// Phase names what nginx was doing for a request when it failed.
+// Phase names what the gateway was doing for a request when it failed.
 type Phase string
 
 const (
@@ -67,6 +67,7 @@ const (
 	PhaseBodyTimeout    Phase = "body_timeout"
 	PhaseNoLive         Phase = "no_live_upstreams" // every server of the group is set aside after earlier failures
 	PhaseBacklog        Phase = "backlog_full"      // unix socket: the listen queue is full
+	PhaseQueueTimeout   Phase = "queue_timeout"     // HAProxy: no server had room for one more connection
 	PhaseProtocol       Phase = "protocol"          // the answer is no valid HTTP, its header is too big, TLS failed
 	PhaseConfig         Phase = "config"            // no such socket, no permission, name not resolved
 	PhaseUpstreamAnswer Phase = "upstream_answer"   // the 502 or 504 is itself the upstream's answer
@@ -82,6 +83,8 @@ const (
 	NginxError   Kind = "nginx_error"
 	NginxTrouble Kind = "nginx_trouble"
 	NginxNotice  Kind = "nginx_notice"
+
+	HAProxyServer Kind = "haproxy_server"
 
 	OdooRequest       Kind = "odoo_request"
 	OdooStart         Kind = "odoo_start"
@@ -158,10 +161,12 @@ type KindDoc struct {
 
 // KindDocs lists every kind. PID is the process spoken of; Name, Number and Status as said.
 var KindDocs = []KindDoc{
-	{NginxRequest, "access line that is no ordinary success: status 499 or 5xx, or slow. Status, Duration, Number bytes, Method, Path, Client, Upstream, Attempts, Key"},
+	{NginxRequest, "access line of a gateway (nginx, HAProxy, Traefik) that is no ordinary success: status 499 or 5xx, or slow. Status, Duration, Number bytes, Method, Path, Client, Upstream, Attempts, Key; of HAProxy Phase, and Name the termination state"},
 	{NginxError, "error-log line about one request. PID nginx worker, Phase, Status errno, Number connection, Method, Path, Client, Upstream, Key, Name the virtual server"},
 	{NginxTrouble, "nginx itself lacks something: connections, files, ports, disk, a name server. Name what, Status errno"},
 	{NginxNotice, "life of nginx: start, reload, exit. Name what, PID and Status where a worker exited on a signal"},
+
+	{HAProxyServer, "HAProxy's checks found a server down or up, or no server is left. Name down, up or none, Upstream backend/server. Time is the end of the request in the line before"},
 
 	{OdooRequest, "Odoo request line that is slow or has a status of 500 or more. PID, Status, Duration, SQL, Queries, Method, Path, Client, DB, Key; Name gevent for the event process"},
 	{OdooStart, "a process of Odoo starts ('Odoo version'); the gevent child says it too. PID, Name version"},

@@ -9,7 +9,7 @@ import (
 type Lane uint8
 
 const (
-	LaneNginx  Lane = iota // an access-log line
+	LaneNginx  Lane = iota // an access-log line, of whichever gateway
 	LaneOdoo               // a request line of an HTTP worker or thread
 	LaneGevent             // a line of the event process: websocket and longpolling
 )
@@ -26,11 +26,11 @@ type Request struct {
 	Duration time.Duration // Unknown when the format does not tell
 	SQL      time.Duration // time in SQL statements, Unknown likewise
 	Bytes    int64         // sent to the client, -1 when not told
-	Key      uint64        // KeyOf(method, path): joins nginx's line with Odoo's
+	Key      uint64        // KeyOf(method, path): joins the gateway's line with Odoo's
 	Client   uint64        // HashOf(client address)
 	Route    uint64        // KeyOf(method, route), see RouteOf; 0 for the rest of too many
 	Queries  int32         // SQL statements, -1 when not told
-	PID      int32         // process that served it, 0 in nginx's lines
+	PID      int32         // process that served it, 0 in the gateway's lines
 	Status   uint16
 	Lane     Lane
 }

@@ -9,10 +9,10 @@ import (
 // Setting is one line of a configuration file that a verdict or a fix can use. Secrets never
 // become Settings: the readers of configuration keep only names they know.
 type Setting struct {
-	Program string // "nginx", "odoo", "postgresql"
+	Program string // "nginx", "haproxy", "odoo", "postgresql"
 	Name    string // "proxy_read_timeout", "workers", "max_connections"
 	Value   string // as written
-	Scope   string // nginx: the location's path, "" outside; upstream servers: the group's name
+	Scope   string // nginx: the location's path, "" outside; upstream servers: the group's name; HAProxy: "backend/" or "backend/server/"
 	File    string
 	Line    int
 }
@@ -46,8 +46,8 @@ func (s Setup) Number(program, name string) (n int64, ok bool) {
 	return n, err == nil
 }
 
-// Duration returns a time setting: nginx's "60s", "2m", "500ms", and plain seconds as Odoo has
-// them.
+// Duration returns a time setting: nginx's "60s", "2m", "500ms", and plain numbers, which are seconds as Odoo has
+// them, but milliseconds where HAProxy does.
 func (s Setup) Duration(program, name, path string) (d time.Duration, ok bool) {
 	x, found := s.Find(program, name, path)
 	if !found {
@@ -55,6 +55,9 @@ func (s Setup) Duration(program, name, path string) (d time.Duration, ok bool) {
 	}
 	v := strings.TrimSpace(x.Value)
 	if n, err := strconv.ParseFloat(v, 64); err == nil {
+		if program == "haproxy" {
+			n /= 1000
+		}
 		return time.Duration(n * float64(time.Second)), true
 	}
 	d, err := time.ParseDuration(strings.ReplaceAll(v, " ", ""))

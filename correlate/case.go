@@ -17,7 +17,7 @@ type Case struct {
 	*gatepost.Failure
 	event    *gatepost.Event   // the access line
 	errors   []*gatepost.Event // nginx's error lines about its tries
-	decisive *gatepost.Event   // the one that names the phase, nil without
+	decisive *gatepost.Event   // the line that names the phase, nil without
 	server   *server           // the Odoo server it was meant for, nil when no Odoo log was read
 	servers  []*server         // those it can have been meant for; more than one only while nothing tells
 	gevent   bool              // it was meant for the event process
@@ -156,7 +156,7 @@ var phaseRank = map[gatepost.Phase]int{
 	gatepost.PhaseBacklog: 4, gatepost.PhaseConfig: 3, gatepost.PhaseRefused: 2, gatepost.PhaseNoLive: 1,
 }
 
-// phaseOf finds what nginx was doing for the request when it failed.
+// phaseOf finds what the proxy was doing for the request when it failed, and the line that names it.
 func phaseOf(c *Case, connects bool) (gatepost.Phase, *gatepost.Event) {
 	if len(c.errors) > 0 {
 		best := slices.MaxFunc(c.errors, func(a, b *gatepost.Event) int {
@@ -164,7 +164,13 @@ func phaseOf(c *Case, connects bool) (gatepost.Phase, *gatepost.Event) {
 		})
 		return cmp.Or(best.Phase, gatepost.PhaseUnknown), best
 	}
+	if c.event.Phase != "" {
+		return c.event.Phase, c.event
+	}
 	best := gatepost.PhaseUnknown
+	if c.event.Name != "" {
+		return best, nil // HAProxy says how it ended, and that it was not the server
+	}
 	for _, a := range c.event.Attempts {
 		if p := phaseOfAttempt(a, connects); phaseRank[p] >= phaseRank[best] && p != gatepost.PhaseUnknown {
 			best = p
@@ -200,13 +206,21 @@ func phaseOfAttempt(a gatepost.Attempt, connects bool) gatepost.Phase {
 	return gatepost.PhaseUnknown
 }
 
-// gateway reports whether the status says that nginx got nothing good from its upstream.
-func (c *Case) gateway() bool { return c.Status == 502 || c.Status == 504 }
+// gateway reports whether the proxy got nothing good from its upstream. HAProxy says 503 where nobody is there.
+func (c *Case) gateway() bool {
+	return c.Status == 502 || c.Status == 504 || insteadOf502(c.event)
+}
 
-// timedOut reports whether nginx gave up waiting, as opposed to being turned away.
+// insteadOf502 reports whether a request got a 503 for what nginx answers with 502 or 504.
+func insteadOf502(e *gatepost.Event) bool {
+	return e.Status == 503 && e.Phase != "" && e.Phase != gatepost.PhaseUpstreamAnswer
+}
+
+// timedOut reports whether the proxy gave up waiting, as opposed to being turned away.
 func (c *Case) timedOut() bool {
 	switch c.Phase {
-	case gatepost.PhaseHeaderTimeout, gatepost.PhaseConnectTimeout, gatepost.PhaseSendTimeout, gatepost.PhaseBodyTimeout, gatepost.PhaseBacklog:
+	case gatepost.PhaseHeaderTimeout, gatepost.PhaseConnectTimeout, gatepost.PhaseSendTimeout, gatepost.PhaseBodyTimeout, gatepost.PhaseBacklog,
+		gatepost.PhaseQueueTimeout:
 		return true
 	}
 	return c.Status == 504
@@ -221,7 +235,7 @@ func (c *Case) turnedAway() bool {
 	return false
 }
 
-// decisiveLine is the line that shows the failure best: nginx's error line, else the access line.
+// decisiveLine is the line that shows the failure best: an error line, else the access line.
 func (c *Case) decisiveLine() *gatepost.Event {
 	if c.decisive != nil {
 		return c.decisive
@@ -231,7 +245,7 @@ func (c *Case) decisiveLine() *gatepost.Event {
 
 // symptomText is what nginx says of the failure, "" without an error line.
 func (c *Case) symptomText() string {
-	if c.decisive == nil {
+	if c.decisive == nil || c.decisive == c.event {
 		return ""
 	}
 	return c.decisive.Text
@@ -254,7 +268,7 @@ func port(addr string) string {
 // isGevent reports whether a request was for Odoo's event process: by the port it listens on
 // where that is known, else by the path.
 func (w *world) isGevent(c *Case) bool {
-	p := port(c.Upstream)
+	p := w.portOf(c.Upstream)
 	if p != "" {
 		for _, sv := range w.servers {
 			if sv.httpPorts[p] {
@@ -279,13 +293,13 @@ func (w *world) serversOf(upstream string) []*server {
 	var fit []*server
 	for _, sv := range w.servers {
 		for _, addr := range strings.FieldsFunc(upstream, func(r rune) bool { return r == ',' || r == ' ' }) {
-			if p := port(addr); p != "" && (sv.httpPorts[p] || sv.geventPorts[p]) {
+			if p := w.portOf(addr); p != "" && (sv.httpPorts[p] || sv.geventPorts[p]) {
 				fit = append(fit, sv)
 				break
 			}
 		}
 	}
-	if len(fit) == 0 && !w.foreign(port(upstream)) {
+	if len(fit) == 0 && !w.foreign(w.portOf(upstream)) {
 		return w.servers
 	}
 	return fit

@@ -185,7 +185,7 @@ func oomCase(s *scene, c *Case) []Hypothesis {
 			Key:      fmt.Sprintf("oom/%d", e.Time),
 			Via:      "a process with Odoo's name was killed just then",
 			Root:     gatepost.Step{Time: e.Time, Says: fmt.Sprintf("the kernel killed %d (%s) for memory", e.PID, e.Name), Ref: e.Ref},
-			Evidence: []gatepost.Evidence{cite(gatepost.For, e, leak+unsure, "time", "the kernel killed a process with Odoo's name in the moment in which nginx saw the connection close")},
+			Evidence: []gatepost.Evidence{cite(gatepost.For, e, leak+unsure, "time", "the kernel killed a process with Odoo's name in the moment in which "+s.proxyOf(c).name+" saw the connection close")},
 			Missing:  []string{"Odoo's log of that time would tell whether the killed process served the request"},
 		}}
 	}

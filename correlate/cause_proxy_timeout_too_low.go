@@ -9,8 +9,8 @@ import (
 
 var _ = register(Cause{
 	Name:  "proxy_timeout_too_low",
-	Title: "nginx's timeout too low",
-	Doc: "nginx gave up (504) on a request that Odoo then finished successfully, within its own limits, and that was not held up by a queue, a lock, a cron or one slow query: " +
+	Title: "the proxy's timeout too low",
+	Doc: "nginx, HAProxy or Traefik gave up (504) on a request that Odoo then finished successfully, within its own limits, and that was not held up by a queue, a lock, a cron or one slow query: " +
 		"the work normally takes that long (reports, exports, imports). It is not this when any of those explains the duration.",
 	Work: patienceWork,
 	Fix:  patienceFix,
@@ -23,15 +23,13 @@ func patienceWork(s *scene, w *work) []Hypothesis {
 	if !w.finished && !s.covers("odoo", w.end) {
 		return nil
 	}
-	h := Hypothesis{Instance: "nginx gave up too early", Key: "patience"}
-	limit := patience{}
+	proxy, limit := s.proxy.name, s.usual
 	if w.c != nil {
-		limit = s.patienceFor(w.c)
-	} else {
-		limit = s.usual
+		proxy, limit = s.proxyOf(w.c).name, s.patienceFor(w.c)
 	}
+	h := Hypothesis{Instance: proxy + " gave up too early", Key: "patience"}
 	if limit.limit > 0 {
-		h.Instance = fmt.Sprintf("nginx waits %s for an answer", seconds(limit.limit))
+		h.Instance = fmt.Sprintf("%s waits %s for an answer", proxy, seconds(limit.limit))
 	}
 	switch {
 	case w.c != nil && w.tooShort(limit.limit/2):
@@ -54,13 +52,13 @@ func patienceWork(s *scene, w *work) []Hypothesis {
 	}
 	if !w.start.Known() || w.guessed {
 		h.Via = fmt.Sprintf("Odoo finished it at %s", clockTime(w.end))
-		h.Evidence = append(h.Evidence, s.ownLine(w, fair, "Odoo finished the request after nginx had given up; its log does not say how long it took"))
+		h.Evidence = append(h.Evidence, s.ownLine(w, fair, "Odoo finished the request after "+proxy+" had given up; its log does not say how long it took"))
 		h.Missing = append(h.Missing, "Odoo's performance fields (version 12 and later) would tell SQL from code")
 		return []Hypothesis{h}
 	}
 	h.Via = fmt.Sprintf("Odoo finished it after %s", seconds(w.duration()))
 	h.Root = gatepost.Step{Time: w.start, Says: fmt.Sprintf("a request began that takes %s", seconds(w.duration())), Ref: w.ref}
-	h.Evidence = append(h.Evidence, s.ownLine(w, strong+weak, fmt.Sprintf("Odoo finished it with %d after %s, when nginx had given up", w.status, seconds(w.duration()))))
+	h.Evidence = append(h.Evidence, s.ownLine(w, strong+weak, fmt.Sprintf("Odoo finished it with %d after %s, when %s had given up", w.status, seconds(w.duration()), proxy)))
 	if w.sql != gatepost.Unknown {
 		says := fmt.Sprintf("%s of that were SQL", seconds(w.sql))
 		if s.covers("postgresql", w.end) {
@@ -80,7 +78,7 @@ func patienceWork(s *scene, w *work) []Hypothesis {
 	}
 	if limit.limit > 0 && w.duration() > manyTimes*limit.limit {
 		h.Evidence = append(h.Evidence, gatepost.Evidence{Role: gatepost.Against, Kind: gatepost.OdooRequest, Ref: w.ref, Time: w.end, Join: "request",
-			Says: fmt.Sprintf("it took %.0f times as long as nginx waits", float64(w.duration())/float64(limit.limit)), Weight: -leak})
+			Says: fmt.Sprintf("it took %.0f times as long as %s waits", float64(w.duration())/float64(limit.limit), proxy), Weight: -leak})
 	}
 	return []Hypothesis{h}
 }
@@ -100,14 +98,14 @@ func patienceFix(w *world, g *group) []gatepost.Advice {
 		to = 720 * time.Second
 	}
 	a := gatepost.Advice{
-		Do:    fmt.Sprintf("raise proxy_read_timeout to %s", seconds(to)),
+		Do:    fmt.Sprintf("raise %s to %s", g.proxy.patience, seconds(to)),
 		Why:   fmt.Sprintf("%d of %d requests would have been answered", g.finished, g.failures),
-		File:  "nginx.conf",
-		Line:  fmt.Sprintf("proxy_read_timeout %ds;", int(to/time.Second)),
+		File:  g.proxy.file,
+		Line:  g.proxy.raised(to),
 		Price: "a request that hangs holds its worker that much longer",
 	}
 	if limit.limit > 0 {
-		a.Do = fmt.Sprintf("raise proxy_read_timeout from %s to %s", seconds(limit.limit), seconds(to))
+		a.Do = fmt.Sprintf("raise %s from %s to %s", g.proxy.patience, seconds(limit.limit), seconds(to))
 	}
 	if limit.from.File != "" {
 		a.File = fmt.Sprintf("%s:%d", limit.from.File, limit.from.Line)

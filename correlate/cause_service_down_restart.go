@@ -106,6 +106,6 @@ func restartFix(w *world, g *group) []gatepost.Advice {
 		break
 	}
 	return append(a,
-		gatepost.Advice{Do: "let nginx answer with a maintenance page that says when to come back", Why: "people then wait instead of calling", File: "nginx.conf", Line: "error_page 502 /maintenance.html;"},
-		gatepost.Advice{Do: "keep a second Odoo on another port in the upstream group while the first restarts", Why: "requests go to the one that is up", File: "nginx.conf", Line: "upstream odoo { server 127.0.0.1:8069; server 127.0.0.1:8169 backup; }", Price: "memory for a second set of workers"})
+		gatepost.Advice{Do: "let " + g.proxy.name + " answer with a maintenance page that says when to come back", Why: "people then wait instead of calling", File: g.proxy.file, Line: g.proxy.maintenance},
+		gatepost.Advice{Do: "keep a second Odoo on another port in the upstream group while the first restarts", Why: "requests go to the one that is up", File: g.proxy.file, Line: g.proxy.spare, Price: "memory for a second set of workers"})
 }

@@ -88,7 +88,7 @@ func codeWork(s *scene, w *work) []Hypothesis {
 	}
 	if w.c != nil {
 		if limit := s.patienceFor(w.c).limit; limit > 0 && w.duration() > manyTimes*limit {
-			h.Evidence = append(h.Evidence, s.ownLine(w, weak, fmt.Sprintf("and %.0f times nginx's patience", float64(w.duration())/float64(limit))))
+			h.Evidence = append(h.Evidence, s.ownLine(w, weak, fmt.Sprintf("and %.0f times %s's patience", float64(w.duration())/float64(limit), s.proxyOf(w.c).name)))
 		}
 	}
 	return []Hypothesis{h}
@@ -110,7 +110,7 @@ func (s *scene) neverFinished(w *work, h Hypothesis) []Hypothesis {
 		return []Hypothesis{h}
 	}
 	h.Via = fmt.Sprintf("it ran until its worker was ended after %s", seconds(w.death.limit))
-	h.Evidence = append(h.Evidence, cite(gatepost.For, w.death.event, strong+weak, "time", fmt.Sprintf("the worker of this request was ended only after its limit of %s: the request did not come to an end by itself, and nginx had given up before", seconds(w.death.limit))))
+	h.Evidence = append(h.Evidence, cite(gatepost.For, w.death.event, strong+weak, "time", fmt.Sprintf("the worker of this request was ended only after its limit of %s: the request did not come to an end by itself, and %s had given up before", seconds(w.death.limit), s.proxy.name)))
 	if s.covers("postgresql", w.end) {
 		h.Evidence = append(h.Evidence, absence(gatepost.For, 0, "no lock and no slow statement is logged in its time"))
 	}

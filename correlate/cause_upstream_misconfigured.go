@@ -9,49 +9,62 @@ import (
 
 var _ = register(Cause{
 	Name:  "upstream_misconfigured",
-	Title: "nginx is not set up for its upstream",
-	Doc:   "nginx could never have reached Odoo: wrong port or host, name not resolved, protocol error, header too big. It is not this when it worked before and the service went away.",
+	Title: "the proxy is not set up for its upstream",
+	Doc:   "nginx, HAProxy or Traefik could never have reached Odoo: wrong port or host, name not resolved, protocol error, header too big. It is not this when it worked before and the service went away.",
 	Case:  misconfiguredCase,
 	Fix:   misconfiguredFix,
 })
 
 func misconfiguredCase(s *scene, c *Case) []Hypothesis {
-	if c.down != nil && c.down.server != nil || c.decisive == nil {
+	if c.down != nil && c.down.server != nil {
 		return nil
 	}
+	proxy, line := s.proxyOf(c), c.decisiveLine()
 	h := Hypothesis{
-		Instance: "upstream " + orSome(c.decisive.Upstream, c.Upstream),
-		Key:      "misconfigured/" + string(c.Phase) + c.decisive.Upstream,
-		Root:     gatepost.Step{Time: c.Time, Says: "nginx cannot use its upstream " + c.decisive.Upstream, Ref: c.decisive.Ref},
+		Instance: "upstream " + orSome(line.Upstream, c.Upstream),
+		Key:      "misconfigured/" + string(c.Phase) + line.Upstream,
+		Root:     gatepost.Step{Time: c.Time, Says: proxy.name + " cannot use its upstream " + line.Upstream, Ref: line.Ref},
 	}
 	switch c.Phase {
 	case gatepost.PhaseProtocol:
-		h.Evidence = append(h.Evidence, cite(gatepost.For, c.decisive, strong+weak, "request", "the answer is not what nginx can pass on: "+short(c.decisive.Text)))
+		h.Evidence = append(h.Evidence, cite(gatepost.For, line, strong+weak, "request", "the answer is not what "+proxy.name+" can pass on"+c.inItsWords()))
 	case gatepost.PhaseConfig:
-		h.Evidence = append(h.Evidence, cite(gatepost.For, c.decisive, strong, "request", "nginx could not even try: "+short(c.decisive.Text)))
+		h.Evidence = append(h.Evidence, cite(gatepost.For, line, strong, "request", proxy.name+" could not even try"+c.inItsWords()))
 	case gatepost.PhaseRefused:
-		p := port(c.decisive.Upstream)
-		if len(s.servers) == 0 || slices.ContainsFunc(s.servers, func(sv *server) bool {
+		p := s.portOf(line.Upstream)
+		if p == "" || len(s.servers) == 0 || slices.ContainsFunc(s.servers, func(sv *server) bool {
 			return sv.mayListenOn(p) || c.gevent && len(sv.geventPorts) == 0
 		}) {
 			return nil
 		}
-		h.Evidence = append(h.Evidence, cite(gatepost.For, c.decisive, leak+unsure, "port", fmt.Sprintf("nothing of Odoo ever listened on port %s in this log", p)))
+		h.Evidence = append(h.Evidence, cite(gatepost.For, line, leak+unsure, "port", fmt.Sprintf("nothing of Odoo ever listened on port %s in this log", p)))
 	default:
 		return nil
 	}
 	return []Hypothesis{h}
 }
 
+// inItsWords is what nginx's error line says, behind a colon.
+func (c *Case) inItsWords() string {
+	if text := c.symptomText(); text != "" {
+		return ": " + short(text)
+	}
+	return ""
+}
+
 func misconfiguredFix(w *world, g *group) []gatepost.Advice {
+	if g.proxy.name == "HAProxy" {
+		return []gatepost.Advice{{Do: "see which answer HAProxy refused: \"show errors\" on its socket prints the last one", Why: "an invalid or too large header is mended where it is made",
+			File: g.proxy.file, Line: "tune.bufsize 32768", Price: "twice the memory for each connection, where the header was only too large"}}
+	}
 	if contains(g.symptom, "too big header") {
 		return []gatepost.Advice{{Do: "give nginx room for the answer's header", Why: "large cookies and redirects need more than one page", File: "nginx.conf",
 			Line: "proxy_buffer_size 16k;\nproxy_buffers 8 16k;", Price: "some memory for each connection"}}
 	}
-	a := gatepost.Advice{Do: "correct the upstream in nginx.conf: " + g.called, Why: "nginx's error line says what it could not do", File: "nginx.conf"}
-	for _, name := range []string{"upstream_server", "proxy_pass"} {
+	a := gatepost.Advice{Do: "correct the upstream in " + g.proxy.file + ": " + g.called, Why: g.proxy.name + "'s line says what it could not do", File: g.proxy.file}
+	for _, name := range g.proxy.upstreams {
 		for _, x := range w.opt.Setup {
-			if x.Program == "nginx" && x.Name == name {
+			if x.Program == g.proxy.program && x.Name == name {
 				a.File, a.Line = fmt.Sprintf("%s:%d", x.File, x.Line), x.Value
 				return []gatepost.Advice{a}
 			}

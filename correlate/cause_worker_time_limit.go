@@ -10,7 +10,7 @@ import (
 var _ = register(Cause{
 	Name:  "worker_time_limit",
 	Title: "Odoo's time limit ended the worker",
-	Doc: "limit_time_real or limit_time_cpu ended the worker while it served the request, and nginx saw the connection close (502). " +
+	Doc: "limit_time_real or limit_time_cpu ended the worker while it served the request, and the proxy saw the connection close (502). " +
 		"It is not this when the 504 came first and the kill later (then the cause is what made it slow), nor a watchdog line about an idle worker.",
 	Death: limitDeath,
 	Down:  limitDown,
@@ -32,7 +32,7 @@ func limitDeath(s *scene, d *death) []Hypothesis {
 		Key:      fmt.Sprintf("limit/%d", d.at),
 		Via:      fmt.Sprintf("its worker was ended at %s", clockTime(d.at)),
 		Root:     gatepost.Step{Time: d.at, Says: fmt.Sprintf("%s %d reached %s", d.role, d.pid(), option), Ref: d.event.Ref},
-		Evidence: []gatepost.Evidence{cite(gatepost.For, d.event, decisive, "time", fmt.Sprintf("the worker was ended by %s just when nginx saw the connection close", option))},
+		Evidence: []gatepost.Evidence{cite(gatepost.For, d.event, decisive, "time", fmt.Sprintf("the worker was ended by %s just when %s saw the connection close", option, s.proxy.name))},
 	}
 	if c := d.c; c != nil && c.Start.Known() && d.how == byTimeLimit {
 		h.Evidence = append(h.Evidence, cite(gatepost.For, c.event, weak, "time", fmt.Sprintf("the request was %s old, which fits the limit of %s", seconds(d.at.Sub(c.Start)), seconds(d.limit))))
@@ -65,7 +65,7 @@ func limitWork(s *scene, w *work) []Hypothesis {
 	}
 	return []Hypothesis{{
 		Instance: fmt.Sprintf("%s %d was killed at %s", w.death.role, w.death.pid(), clockTime(w.death.at)),
-		Veto:     "nginx had given up before: the kill is a consequence of what made the request slow",
+		Veto:     s.proxy.name + " had given up before: the kill is a consequence of what made the request slow",
 	}}
 }
 

@@ -94,7 +94,7 @@ func (s *scene) reasonOf(w *work) (Hypothesis, bool) {
 
 // waited is the evidence that a request queued.
 func (s *scene) waited(c *Case, q *queue, weight int, share float64) gatepost.Evidence {
-	e := absence(gatepost.For, weight, fmt.Sprintf("for %.0f %% of the %s in which nginx waited the workers were held by such requests", 100*share, seconds(q.length())))
+	e := absence(gatepost.For, weight, fmt.Sprintf("for %.0f %% of the %s in which %s waited the workers were held by such requests", 100*share, seconds(q.length()), s.proxyOf(c).name))
 	e.Join = "queue"
 	if c.work != nil && c.work.ref.Known() {
 		e.Kind, e.Ref, e.Time = gatepost.OdooRequest, c.work.ref, c.work.end

@@ -28,7 +28,7 @@ func Align(ctx context.Context, h History, sources []gatepost.Source, o Options)
 
 // align finds the clocks of one machine's sources.
 func (p *part) align(ctx context.Context, clocks map[int]gatepost.Clock) error {
-	a := aligner{opt: p.opt, raw: make(map[gatepost.Kind][]gatepost.Event)}
+	a := aligner{opt: p.opt, raw: make(map[gatepost.Kind][]gatepost.Event), zone: make(map[int]gatepost.Clock)}
 	q := gatepost.Query{Sparse: p.ballots(), Kinds: []gatepost.Kind{
 		gatepost.NginxRequest, gatepost.NginxError, gatepost.KernelOOM, gatepost.OdooWorkerAlive, gatepost.OdooListening, gatepost.OdooParentChanged,
 		gatepost.OdooWorkerExit, gatepost.OdooWorkerTimeout, gatepost.OdooWorkerError, gatepost.OdooStart, gatepost.OdooStop, gatepost.UnitStop, gatepost.UnitStarted,
@@ -85,7 +85,8 @@ func (p *part) datedBy() map[int]int {
 type aligner struct {
 	opt  Options
 	raw  map[gatepost.Kind][]gatepost.Event
-	skew skew // of Odoo's machine against nginx's
+	skew skew                   // of Odoo's machine against the proxy's
+	zone map[int]gatepost.Clock // of access logs that do not tell their zone, by source
 }
 
 // electorate is how many events are asked to vote: a night of outages has a million, and some thousand
@@ -115,10 +116,13 @@ func (a *aligner) clock(src *gatepost.Source) gatepost.Clock {
 		if src.Format == "odoo" {
 			return a.skew.clock("Odoo logs UTC")
 		}
-		if src.Format != "nginx_access" && src.Format != "nginx_error" && a.skew.votes > 0 && a.besideOdoo(src) {
+		if !accessFormat(src.Format) && src.Format != "nginx_error" && a.skew.votes > 0 && a.besideOdoo(src) {
 			return a.skew.clock("the stamps carry their offset")
 		}
 		return gatepost.Clock{Zone: "UTC", How: "the stamps carry their offset"}
+	}
+	if c, ok := a.zone[src.ID]; ok {
+		return c
 	}
 	votes := a.localVotes(src)
 	years := 0
@@ -144,6 +148,11 @@ func (a *aligner) clock(src *gatepost.Source) gatepost.Clock {
 		}
 		return gatepost.Clock{Steps: steps, Shift: shift, Zone: zone, How: fmt.Sprintf("%d matched %s", n, plural(n, "pair of lines", "pairs of lines")), Votes: n}
 	}
+	return a.untold(src)
+}
+
+// untold is the clock of a source whose zone nothing in the logs tells.
+func (a *aligner) untold(src *gatepost.Source) gatepost.Clock {
 	if a.opt.Zone != nil {
 		return zoneClock(src, a.opt.Zone)
 	}

@@ -95,6 +95,7 @@ func (p *part) judge(ctx context.Context, all *Result, take func([]gatepost.Fail
 		return err
 	}
 	all.Incidents, all.Outages = append(all.Incidents, incidents...), append(all.Outages, outages...)
+	all.Notes = append(all.Notes, w.unlistedNotes()...)
 	return nil
 }
 

@@ -80,6 +80,9 @@ func parts(h History, sources []gatepost.Source, o Options) []*part {
 	return all
 }
 
+// anyAccess stands for the access log of any proxy.
+const anyAccess = "access log"
+
 // machines names the folders that are machines of their own, in order. All is one machine, named
 // "", when there are not several, or when a proxy or an Odoo lies apart: who talks to whom is then
 // not told by folders.
@@ -90,13 +93,16 @@ func machines(sources []gatepost.Source, in []string) []string {
 			formats[in[i]] = make(map[string]bool)
 		}
 		formats[in[i]][src.Format] = true
+		if accessFormat(src.Format) {
+			formats[in[i]][anyAccess] = true
+		}
 	}
 	var names []string
 	for folder, has := range formats {
 		switch {
-		case has["nginx_access"] && has["odoo"] && folder != "":
+		case has[anyAccess] && has["odoo"] && folder != "":
 			names = append(names, folder)
-		case has["nginx_access"] || has["odoo"]:
+		case has[anyAccess] || has["odoo"]:
 			return []string{""}
 		}
 	}

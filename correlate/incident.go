@@ -29,7 +29,8 @@ type group struct {
 	first     gatepost.Step // the first failure: the critical one
 	called    string        // the instance of its verdict
 	symptom   string        // nginx's error line about it
-	patience  patience      // of nginx with it
+	proxy     *proxy        // that wrote its line
+	patience  patience      // of the proxy with it
 	last      gatepost.Step
 	instances map[uint64]bool // distinct instances of roots, by hash
 	winners   []*Hypothesis   // some of them, by the time of their root
@@ -137,7 +138,7 @@ func (g *group) add(s *scene, c *Case) {
 		g.from, g.to = c.Time, c.until
 		g.first = gatepost.Step{Role: "critical failure", Time: line.Time, Ref: line.Ref,
 			Says: fmt.Sprintf("the first request fails with %d: %s %s", c.Status, short(c.Method+" "+c.Path), phaseNote(c))}
-		g.called, g.symptom, g.patience = c.Verdict.Instance, c.symptomText(), s.patienceFor(c)
+		g.called, g.symptom, g.proxy, g.patience = c.Verdict.Instance, c.symptomText(), s.proxyOf(c), s.patienceFor(c)
 	}
 	g.failures++
 	if c.Start.Known() {

@@ -158,7 +158,7 @@ func (w *world) outage(id string, t trouble) gatepost.Incident {
 	if t.count > 1 {
 		in.Instance += fmt.Sprintf(", %d times until %s", t.count, clockTime(t.to))
 	}
-	g := &group{cause: t.cause, from: t.from, to: t.to}
+	g := &group{cause: t.cause, from: t.from, to: t.to, proxy: w.proxy}
 	g.winners = []*Hypothesis{{Evidence: in.Evidence, death: t.death}}
 	in.Fix = lookup(t.cause).Fix(w, g)
 	return in

@@ -7,28 +7,39 @@ import (
 	"gatepost"
 )
 
-// patience is how long nginx waits for an answer: proxy_read_timeout, and how it is known.
+// patience is how long the proxy waits for an answer (nginx's proxy_read_timeout, HAProxy's timeout server), and how it is known.
 type patience struct {
 	limit time.Duration // 0 when it is not known
 	how   string        // for people
 	from  gatepost.Setting
 }
 
-// patience returns nginx's timeout for a path. nginx.conf tells it; else the durations of the
+// patienceFor returns the proxy's timeout for a request. Its configuration tells it; else the durations of the
 // 504s do, which cluster at the limit; else the matched Odoo lines, whose start is the request's
 // when it did not queue.
 func (w *world) patienceFor(c *Case) patience {
-	if d, ok := w.opt.Setup.Duration("nginx", "proxy_read_timeout", c.Path); ok {
-		set, _ := w.opt.Setup.Find("nginx", "proxy_read_timeout", c.Path)
-		return patience{limit: d, how: fmt.Sprintf("proxy_read_timeout %s in %s:%d", set.Value, set.File, set.Line), from: set}
+	p := w.proxyOf(c)
+	if told, ok := p.told(w.opt.Setup, c); ok {
+		return told
 	}
-	if c.Duration != gatepost.Unknown && c.Phase == gatepost.PhaseHeaderTimeout && len(c.event.Attempts) <= 1 {
-		return patience{limit: c.Duration.Round(time.Second), how: fmt.Sprintf("nginx gave up after %s", seconds(c.Duration))}
+	if d, ok := c.patience(); ok {
+		return patience{limit: d.Round(time.Second), how: fmt.Sprintf("%s gave up after %s", p.name, seconds(d))}
 	}
 	return w.usual
 }
 
-// patienceCount counts what failures tell of how long nginx waits.
+// patience is how long the proxy waited for the answer, as the request's own line tells it. What HAProxy's queue took is none of it.
+func (c *Case) patience() (time.Duration, bool) {
+	if c.Duration == gatepost.Unknown || c.Phase != gatepost.PhaseHeaderTimeout || len(c.event.Attempts) > 1 {
+		return 0, false
+	}
+	if c.event.Phase != "" && len(c.event.Attempts) == 1 {
+		return c.event.Attempts[0].Response, true
+	}
+	return c.Duration, true
+}
+
+// patienceCount counts what failures tell of how long the proxy waits.
 type patienceCount struct {
 	durations map[time.Duration]int // of the 504s, in whole seconds
 	works     map[time.Duration]int
@@ -37,11 +48,11 @@ type patienceCount struct {
 
 // seeDuration counts how long nginx waited for a request, where the access log tells it.
 func (k *patienceCount) seeDuration(c *Case) {
-	if c.Phase == gatepost.PhaseHeaderTimeout && c.Duration != gatepost.Unknown && len(c.event.Attempts) <= 1 {
+	if d, ok := c.patience(); ok {
 		if k.durations == nil {
 			k.durations = make(map[time.Duration]int)
 		}
-		k.durations[c.Duration.Round(time.Second)]++
+		k.durations[d.Round(time.Second)]++
 	}
 }
 
@@ -90,7 +101,7 @@ func (w *world) findUsualPatience() {
 	if d := mode(w.patience.durations); d > 0 {
 		w.usual = patience{limit: d, how: fmt.Sprintf("most 504 lines took %s", seconds(d))}
 	} else if d := w.patience.byWork(); d > 0 {
-		w.usual = patience{limit: d, how: fmt.Sprintf("Odoo began these requests %s before nginx gave up", seconds(d))}
+		w.usual = patience{limit: d, how: fmt.Sprintf("Odoo began these requests %s before %s gave up", seconds(d), w.proxy.name)}
 	}
 }
 

@@ -75,9 +75,10 @@ func (s *scene) buildQueues() {
 	}
 }
 
-// neverAccepted reports whether nginx got no connection because the listen queue was full.
+// neverAccepted reports whether the proxy got no connection because the listen queue was full, or made none because
+// those that it may have were all in use.
 func (c *Case) neverAccepted() bool {
-	return c.Phase == gatepost.PhaseConnectTimeout || c.Phase == gatepost.PhaseBacklog
+	return c.Phase == gatepost.PhaseConnectTimeout || c.Phase == gatepost.PhaseBacklog || c.Phase == gatepost.PhaseQueueTimeout
 }
 
 // length is how long the request waited.

@@ -92,7 +92,7 @@ func (r *refusals) resolve(w *world) {
 		servers := w.serversOf(to.upstream)
 		for _, sv := range servers {
 			r.away[sv], r.broken[sv] = append(r.away[sv], x.away...), append(r.broken[sv], x.broken...)
-			if x.last.Known() && !w.isGevent(c) && sv.mayListenOn(port(to.upstream)) {
+			if x.last.Known() && !w.isGevent(c) && sv.mayListenOn(w.portOf(to.upstream)) {
 				r.last[sv] = max(r.last[sv], x.last)
 			}
 		}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
+	"time"
 
 	"gatepost"
 )
@@ -159,7 +161,7 @@ func (s *scene) missingSources(c *Case) []string {
 	if !s.covers("odoo", c.Time) {
 		m = append(m, "Odoo's log of that time")
 	}
-	if !s.has("nginx_error") {
+	if s.proxyOf(c).name == "nginx" && !s.has("nginx_error") {
 		m = append(m, "nginx's error log: it says in which phase a request failed")
 	}
 	if c.timedOut() && !s.has("postgresql") {
@@ -168,7 +170,7 @@ func (s *scene) missingSources(c *Case) []string {
 	if !c.timedOut() && !s.has("kernel") && !s.has("syslog") {
 		m = append(m, "the kernel's log or the journal (dmesg -T, journalctl -k)")
 	}
-	if c.Duration == gatepost.Unknown && c.timedOut() {
+	if c.Duration == gatepost.Unknown && c.timedOut() && s.proxyOf(c).name == "nginx" {
 		m = append(m, "durations in the access log (add rt=$request_time urt=\"$upstream_response_time\" us=\"$upstream_status\" to log_format)")
 	}
 	return m
@@ -230,8 +232,12 @@ func (s *scene) whyDown(d *downtime) []Hypothesis {
 		}
 		return c.Down(s, d)
 	})
+	check := s.checkOf(d)
 	for i := range d.hypotheses {
 		d.hypotheses[i].down, d.hypotheses[i].Key = d, d.key()
+		if check != nil {
+			d.hypotheses[i].Evidence = append(d.hypotheses[i].Evidence, checkEvidence(check))
+		}
 	}
 	return d.hypotheses
 }
@@ -288,13 +294,17 @@ func (s *scene) whyLate(c *Case) []Hypothesis {
 }
 
 // inherited gives a request that found no live upstream the cause of the failure that set the
-// servers aside: nginx does so for fail_timeout after a failure.
+// servers aside: nginx does so for fail_timeout after a failure, HAProxy and Traefik while their checks fail.
 func (s *scene) inherited(c *Case) []Hypothesis {
 	i, _ := slices.BinarySearchFunc(s.cases, c, func(a, b *Case) int {
 		return cmp.Or(cmp.Compare(a.Time, b.Time), a.Ref.Source-b.Ref.Source, cmp.Compare(a.Ref.Offset, b.Ref.Offset))
 	})
+	p, since, check := s.proxyOf(c), c.Time.Add(-failTimeout-downSlack), s.foundDown(c)
+	if check != nil { // checks may fail for long; no neighbour is farther away than beside
+		since = max(min(since, check.Time.Add(-failTimeout-downSlack)), c.Time.Add(-beside))
+	}
 	for _, o := range slices.Backward(s.cases[:min(i+1, len(s.cases))]) {
-		if c.Time.Sub(o.Time) > failTimeout+downSlack {
+		if o.Time < since {
 			break
 		}
 		if o == c || o.noLive() || o.gevent != c.gevent || !sameHost(o, c) {
@@ -302,10 +312,52 @@ func (s *scene) inherited(c *Case) []Hypothesis {
 		}
 		hs := append(slices.Clone(s.argue(o)), s.ownArguments(o)...)
 		for i := range hs {
-			hs[i].Via = fmt.Sprintf("nginx had set the upstream aside after the failure at %s", clockTime(o.Time))
-			hs[i].Evidence = append(slices.Clone(hs[i].Evidence), cite(gatepost.For, o.decisiveLine(), 0, "upstream", "this failure made nginx set the server aside for fail_timeout (10 s by default)"))
+			hs[i].Via = fmt.Sprintf("%s had set the upstream aside after the failure at %s", p.name, clockTime(o.Time))
+			hs[i].Evidence = append(slices.Clone(hs[i].Evidence), cite(gatepost.For, o.decisiveLine(), 0, "upstream", p.aside))
+			if check != nil {
+				hs[i].Evidence = append(hs[i].Evidence, checkEvidence(check))
+			}
 		}
 		return hs
+	}
+	return nil
+}
+
+// manyChecks bounds how many lines about servers are looked at for one failure.
+const manyChecks = 1000
+
+// foundDown is HAProxy's first line by which the servers for a request were down by then, nil without one.
+func (s *scene) foundDown(c *Case) (first *gatepost.Event) {
+	lines := s.within(gatepost.HAProxyServer, c.Time.Add(-24*time.Hour), c.Time)
+	for _, e := range slices.Backward(lines[max(0, len(lines)-manyChecks):]) {
+		if e.Ref.Source != c.Ref.Source || e.Ref.Offset > c.Ref.Offset || backendOf(e.Upstream) != backendOf(c.Upstream) {
+			continue
+		}
+		if e.Name == "up" {
+			break
+		}
+		first = e
+	}
+	return first
+}
+
+// backendOf is the backend of "backend/server" in HAProxy's log.
+func backendOf(upstream string) string {
+	backend, _, _ := strings.Cut(upstream, "/")
+	return backend
+}
+
+// checkEvidence cites what HAProxy's checks found of a server. It says that the server was gone, not why.
+func checkEvidence(e *gatepost.Event) gatepost.Evidence {
+	return cite(gatepost.For, e, 0, "upstream", "HAProxy's checks found the server down")
+}
+
+// checkOf is the first line by which HAProxy's checks noticed a downtime, nil without one.
+func (s *scene) checkOf(d *downtime) *gatepost.Event {
+	for _, e := range s.within(gatepost.HAProxyServer, d.from.Add(-beside), d.lastOf().Add(downSlack)) {
+		if e.Name == "down" {
+			return e
+		}
 	}
 	return nil
 }
@@ -313,12 +365,30 @@ func (s *scene) inherited(c *Case) []Hypothesis {
 // sameHost reports whether two failures can be of one upstream group, by the virtual servers that
 // nginx names.
 func sameHost(a, b *Case) bool {
+	if a.event.Name != "" && b.event.Name != "" { // HAProxy names the backend
+		return backendOf(a.Upstream) == backendOf(b.Upstream)
+	}
 	return a.decisive == nil || b.decisive == nil || a.decisive.Name == b.decisive.Name
 }
 
 // symptom is the line that shows how the request failed.
 func (s *scene) symptom(c *Case) gatepost.Evidence {
-	return cite(gatepost.For, c.decisiveLine(), 0, "request", phaseSays[c.Phase])
+	return cite(gatepost.For, c.decisiveLine(), 0, "request", s.proxyOf(c).phaseSays(c.Phase))
+}
+
+// phaseSays is what a phase means, for people.
+func (p *proxy) phaseSays(phase gatepost.Phase) string {
+	switch phase {
+	case gatepost.PhaseHeaderTimeout:
+		return "no byte of an answer came before " + p.name + " gave up"
+	case gatepost.PhaseNoLive:
+		return p.name + " had set every server of the group aside after earlier failures"
+	case gatepost.PhaseProtocol:
+		return "what came back was no answer that " + p.name + " can pass on"
+	case gatepost.PhaseConfig:
+		return p.name + " could not even try"
+	}
+	return phaseSays[phase]
 }
 
 var phaseSays = map[gatepost.Phase]string{
@@ -326,13 +396,10 @@ var phaseSays = map[gatepost.Phase]string{
 	gatepost.PhasePremature:      "the process closed the connection after it had read the request: it died at work",
 	gatepost.PhaseReset:          "the connection was reset before the request was read",
 	gatepost.PhaseConnectTimeout: "the connection was not accepted in time",
-	gatepost.PhaseHeaderTimeout:  "no byte of an answer came before nginx gave up",
 	gatepost.PhaseSendTimeout:    "the upstream did not take the request in time",
 	gatepost.PhaseBodyTimeout:    "the answer stalled half way",
-	gatepost.PhaseNoLive:         "nginx had set every server of the group aside after earlier failures",
 	gatepost.PhaseBacklog:        "the listen queue of the socket was full",
-	gatepost.PhaseProtocol:       "what came back was no answer that nginx can pass on",
-	gatepost.PhaseConfig:         "nginx could not even try",
+	gatepost.PhaseQueueTimeout:   "every connection that HAProxy may open to the servers was in use until it gave up",
 	gatepost.PhaseUpstreamAnswer: "the upstream itself answered with this status: another proxy stands in between",
 	gatepost.PhaseUnknown:        "the access log alone does not say in which phase it failed",
 }

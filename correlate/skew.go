@@ -3,17 +3,19 @@ package correlate
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"gatepost"
 )
 
-// skew is how far the clock of Odoo's machine is from nginx's, whose stamps are the common clock:
+// skew is how far the clock of Odoo's machine is from the proxy's, whose stamps are the common clock:
 // they are what users and the ledger go by.
 type skew struct {
 	shift time.Duration // to add to Odoo's stamps
 	votes int           // matched requests behind it; 0 when the clocks agree or nothing tells
 	sigma time.Duration
+	proxy string // its name
 }
 
 // clock is the clock of a source on Odoo's machine.
@@ -22,7 +24,7 @@ func (k skew) clock(how string) gatepost.Clock {
 		return gatepost.Clock{Zone: "UTC", How: how}
 	}
 	return gatepost.Clock{Shift: k.shift, Zone: "UTC", Votes: k.votes, Sigma: k.sigma,
-		How: fmt.Sprintf("%s; %d requests end %s on this machine's clock than on nginx's", how, k.votes, earlierBy(k.shift))}
+		How: fmt.Sprintf("%s; %d requests end %s on this machine's clock than on %s's", how, k.votes, earlierBy(k.shift), k.proxy)}
 }
 
 func earlierBy(shift time.Duration) string {
@@ -44,69 +46,127 @@ const (
 	skewVotes = 6
 )
 
-// asked identifies equal requests for pairing: the same method, path and status.
+// asked identifies equal requests for pairing: the same method, path and status, and the client where that counts.
 type asked struct {
 	key    uint64
 	status uint16
+	client uint64
 }
 
-// findSkew compares when nginx and Odoo say that the same rare request ended: they end within
+// findSkew compares when the proxy and Odoo say that the same rare request ended: they end within
 // milliseconds of each other, so most pairs agree on the difference of the clocks.
-func (a *aligner) findSkew(ctx context.Context, h History) error {
-	nginx, resolution, err := rareEnds(ctx, h, gatepost.LaneNginx)
+func (a *aligner) findSkew(ctx context.Context, p *part) error {
+	odoo, err := a.rareEnds(ctx, p, gatepost.LaneOdoo, false)
 	if err != nil {
 		return err
 	}
-	odoo, _, err := rareEnds(ctx, h, gatepost.LaneOdoo)
-	if err != nil {
-		return err
-	}
-	var votes []time.Duration
-	pairs := 0
-	for k, ends := range odoo {
-		if len(ends) > rareKey || len(nginx[k]) == 0 || len(nginx[k]) > rareKey {
+	var resolution time.Duration
+	for i := range p.sources {
+		src := &p.sources[i]
+		if !accessFormat(src.Format) {
 			continue
 		}
-		pairs++
-		for _, o := range ends {
-			for _, n := range nginx[k] {
-				votes = append(votes, n.Sub(o))
+		if src.Resolution >= time.Second {
+			resolution = src.Resolution
+		}
+		if src.Stamps == gatepost.StampsLocal {
+			if err := a.findZone(ctx, p, src); err != nil {
+				return err
 			}
 		}
 	}
+	proxy, err := a.rareEnds(ctx, p, gatepost.LaneNginx, false)
+	if err != nil {
+		return err
+	}
+	votes, pairs := pairUp(proxy, odoo)
 	at, n := densest(votes, resolution+500*time.Millisecond)
-	// nginx's stamp is cut to its resolution: on average the request ended half of it later.
+	// A proxy's stamp is cut to its resolution: on average the request ended half of it later.
 	at += resolution / 2
 	if n < skewVotes || 2*n < pairs || at.Abs() < skewLeast {
 		return nil
 	}
-	a.skew = skew{shift: at, votes: n, sigma: resolution}
+	a.skew = skew{shift: at, votes: n, sigma: resolution, proxy: mainProxy(p.sources).name}
 	return nil
 }
 
-// rareEnds are the ends of the first requests of a lane, a few for each kind of request, and the
-// resolution of the stamps.
-func rareEnds(ctx context.Context, h History, lane gatepost.Lane) (map[asked][]gatepost.Time, time.Duration, error) {
-	ends := make(map[asked][]gatepost.Time)
-	whole := true
-	seen := 0
-	for r, err := range h.Requests(ctx, gatepost.Query{Lanes: []gatepost.Lane{lane}}) {
-		if err != nil {
-			return nil, 0, err
+// pairUp returns how much later each rare request ended on the one clock than on the other, and how many requests those were.
+func pairUp(on, other map[asked][]gatepost.Time) (later []time.Duration, pairs int) {
+	for k, ends := range other {
+		if len(ends) > rareKey || len(on[k]) == 0 || len(on[k]) > rareKey {
+			continue
 		}
-		whole = whole && int64(r.End)%int64(time.Second) == 0
-		k := asked{r.Key, r.Status}
-		if len(ends[k]) <= rareKey {
-			ends[k] = append(ends[k], r.End)
+		pairs++
+		for _, o := range ends {
+			for _, n := range on[k] {
+				later = append(later, n.Sub(o))
+			}
+		}
+	}
+	return later, pairs
+}
+
+// findZone finds the zone of an access log whose stamps are local, by the requests that Odoo, which logs UTC, has too. What the two
+// clocks differ by beside whole quarters of hours is the skew of the machines. A small log has few requests that are rare by
+// themselves, so those count as well that are rare for their client, which Odoo's log names if it runs in proxy_mode.
+func (a *aligner) findZone(ctx context.Context, p *part, src *gatepost.Source) error {
+	a.zone[src.ID] = a.untold(src)
+	mine := *p
+	mine.ids = []int{src.ID}
+	ends, err := a.rareEnds(ctx, &mine, gatepost.LaneNginx, true)
+	if err != nil {
+		return err
+	}
+	odoo, err := a.rareEnds(ctx, p, gatepost.LaneOdoo, true)
+	if err != nil {
+		return err
+	}
+	later, pairs := pairUp(ends, odoo)
+	drift, n := densest(slices.Clone(later), 500*time.Millisecond)
+	if drift -= drift.Round(15 * time.Minute); n < skewVotes || 3*n < pairs {
+		drift = 0
+	}
+	var votes []vote
+	for k, on := range odoo {
+		if len(on) > rareKey || len(ends[k]) > rareKey {
+			continue
+		}
+		for _, e := range ends[k] {
+			for _, o := range on {
+				votes = append(votes, voteFor(e, o.Add(drift)))
+			}
+		}
+	}
+	shift, n := quarterHour(votes)
+	if n == 0 || 3*n < pairs {
+		return nil
+	}
+	shift, steps := changeOfHour(votes, shift)
+	a.zone[src.ID] = gatepost.Clock{Shift: shift, Steps: steps, Zone: zoneName(shift), Votes: n,
+		How: fmt.Sprintf("%d %s that Odoo's log has too", n, plural(n, "request", "requests"))}
+	return nil
+}
+
+// rareEnds are the ends of the first requests of a lane, a few for each kind of request, and if wanted for each kind of each client.
+func (a *aligner) rareEnds(ctx context.Context, p *part, lane gatepost.Lane, byClient bool) (map[asked][]gatepost.Time, error) {
+	ends := make(map[asked][]gatepost.Time)
+	seen := 0
+	for r, err := range p.Requests(ctx, gatepost.Query{Lanes: []gatepost.Lane{lane}}) {
+		if err != nil {
+			return nil, err
+		}
+		zone := a.zone[r.Ref.Source]
+		at := zone.At(r.End)
+		for _, k := range [...]asked{{r.Key, r.Status, 0}, {r.Key, r.Status, r.Client}} {
+			if (k.client == 0 || byClient) && len(ends[k]) <= rareKey {
+				ends[k] = append(ends[k], at)
+			}
 		}
 		if seen++; seen == skewSample {
 			break
 		}
 	}
-	if whole {
-		return ends, time.Second, nil
-	}
-	return ends, 0, nil
+	return ends, nil
 }
 
 // besideOdoo reports whether a source whose stamps are absolute keeps Odoo's time rather than nginx's: by

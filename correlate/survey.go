@@ -3,6 +3,7 @@ package correlate
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"iter"
 	"slices"
 	"time"
@@ -31,7 +32,8 @@ type world struct {
 	clients    bool               // Odoo's lines name the real clients
 	connects   map[int]bool       // access logs that tell whether a connection was made
 	portsTold  bool               // nginx names ports on which Odoo says that it listens
-	usual      patience           // nginx's timeout where no configuration tells it
+	proxy      *proxy             // that writes most of the access logs
+	usual      patience           // its timeout where no configuration tells it
 	atLeast    time.Duration      // and what it surely is not less than
 
 	stretches []stretch
@@ -39,6 +41,7 @@ type world struct {
 	patience  patienceCount
 	refusals  refusals
 	limited   []trouble               // nginx turned requests away by its own limits
+	unlisted  map[*proxy]int          // requests with a 503 for what nginx calls 502, where 503 is no failure
 	others    []statusAt              // bad answers that are no failures, by time
 	upstreams map[string]bool         // that nginx names
 	moments   spanSet                 // when ordinary requests can matter
@@ -69,6 +72,7 @@ func survey(ctx context.Context, h History, sources []gatepost.Source, o Options
 	for i := range sources {
 		w.sources[sources[i].ID] = &sources[i]
 	}
+	w.proxy, w.unlisted = mainProxy(sources), make(map[*proxy]int)
 	w.findServers()
 	for _, pass := range []func(context.Context) error{w.readEvents, w.readLives, w.readMatches} {
 		if err := pass(ctx); err != nil {
@@ -107,6 +111,7 @@ func (w *world) readEvents(ctx context.Context) error {
 				failures.fail(e)
 			} else if dated && e.Status >= 400 && !slices.Contains(w.opt.Watched, e.Status) {
 				w.seeOther(e.Time, e.Status)
+				w.seeUnlisted(&e)
 			}
 			continue
 		case gatepost.NginxError:
@@ -185,9 +190,27 @@ const manyPorts = 1000
 
 // seeUpstream notes the port that nginx names.
 func (w *world) seeUpstream(upstream string) {
-	if p := port(upstream); p != "" && len(w.upstreams) < manyPorts {
+	if p := w.portOf(upstream); p != "" && len(w.upstreams) < manyPorts {
 		w.upstreams[p] = true
 	}
+}
+
+// seeUnlisted counts a request that is no failure only because its proxy says 503 where nginx says 502.
+func (w *world) seeUnlisted(e *gatepost.Event) {
+	if o := w.opt; insteadOf502(e) && (!o.Since.Known() || e.Time >= o.Since) && (!o.Until.Known() || e.Time <= o.Until) {
+		w.unlisted[w.proxyOf(&Case{Failure: &gatepost.Failure{Ref: e.Ref}})]++
+	}
+}
+
+// unlistedNotes say that requests failed which the ledger does not have.
+func (w *world) unlistedNotes() (notes []string) {
+	for _, p := range proxies {
+		if n := w.unlisted[p]; n > 0 {
+			notes = append(notes, fmt.Sprintf("%s answered %d %s with 503 because no server took %s, where nginx says 502 or 504: --status 502,503,504 takes them into the ledger",
+				p.name, n, plural(n, "request", "requests"), plural(n, "it", "them")))
+		}
+	}
+	return notes
 }
 
 // seeOther counts a bad answer that is no failure.

@@ -120,15 +120,16 @@ func TestConfigSniff(t *testing.T) {
 	f("error.log", "2026/11/22 14:08:41 [emerg] 1#1: unknown directive \"http {\"\n", "")
 }
 
-// FuzzNginxConfig: no input makes the reader panic, and every setting has a line of the file.
+// FuzzConfigs: no input makes a reader panic, and every setting has a line of the file.
 //
-//	go test -fuzz FuzzNginxConfig ./parser
-func FuzzNginxConfig(f *testing.F) {
-	f.Add([]byte("http { log_format a escape=json '{\"x\":$x}' \"\\n\"; upstream o { server 127.0.0.1:1 ; } }"))
-	f.Add([]byte("location ~ a\\{2 { proxy_pass http://${a}b; # }\n}"))
-	f.Add([]byte("a { b 'c"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		settings, _ := readNginxConfig("nginx.conf", data)
+//	go test -fuzz FuzzConfigs ./parser
+func FuzzConfigs(f *testing.F) {
+	f.Add(uint8(0), []byte("defaults a\n timeout server 1\nlisten \"b\\'c\nserver x 'y # z\n"))
+	f.Add(uint8(1), []byte("http { log_format a escape=json '{\"x\":$x}' \"\\n\"; upstream o { server 127.0.0.1:1 ; } }"))
+	f.Add(uint8(1), []byte("location ~ a\\{2 { proxy_pass http://${a}b; # }\n}"))
+	f.Add(uint8(1), []byte("a { b 'c"))
+	f.Fuzz(func(t *testing.T, which uint8, data []byte) {
+		settings, _ := configs[int(which)%len(configs)].Read("file.conf", data)
 		for _, s := range settings {
 			if s.Line < 1 || s.Line > 1+bytes.Count(data, newline) {
 				t.Fatalf("setting %+v stands outside the file", s)

@@ -21,7 +21,7 @@ import (
 type Format struct {
 	Name    string // "nginx_access"
 	Title   string // "nginx access log"
-	Program string // who writes it: "nginx", "odoo", "kernel", "systemd", "postgresql", "pgbouncer"
+	Program string // who writes it: "nginx", "odoo", "kernel", "systemd", "postgresql", "pgbouncer", "haproxy", "traefik"
 	Doc     string // the variants it understands, and where the facts come from
 	Kinds   []gatepost.Kind
 

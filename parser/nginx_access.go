@@ -3,7 +3,6 @@ package parser
 import (
 	"bytes"
 	"slices"
-	"time"
 
 	"gatepost"
 )
@@ -61,6 +60,8 @@ func takeCensus(sample []byte, exact []*logFormat) *census {
 		}
 		c.lines++
 		switch {
+		case traefikLine(rec.line), haproxyLine(rec.line):
+			// It begins like combined, and has a format of its own.
 		case r.read(rec.line):
 			c.count(&r, rec.line)
 		case isErrorLine(rec.line):
@@ -133,32 +134,18 @@ func (f *logFormat) dialect() string {
 
 func blank(line []byte) bool { return len(bytes.TrimSpace(line)) == 0 }
 
+// nginxLines is how nginx writes an access log: error lines may stand in between.
+var nginxLines = accessNotation{
+	read: func(r *accessReader, _ *Parser, line []byte) bool { return r.read(line) },
+	other: func(p *Parser, out *gatepost.Batch, ref gatepost.Ref, line []byte) bool {
+		return appendErrorLine(out, ref, line, p.State.(*accessDialect).east)
+	},
+}
+
 func parseAccess(p *Parser, b *gatepost.Block, out *gatepost.Batch) {
-	d := p.State.(*accessDialect)
 	if p.access == nil {
+		d := p.State.(*accessDialect)
 		p.access = &accessReader{formats: d.formats, own: d.formats[0]}
 	}
-	r := p.access
-	defer r.forget()
-	out.Resolution = time.Second
-	ref := gatepost.Ref{Source: b.Source, Offset: b.Offset, Line: b.Line}
-	for data := b.Data; len(data) > 0; ref.Line++ {
-		end := lineEnd(data)
-		line := trimEOL(data[:end])
-		ref.Length = len(line)
-		switch {
-		case r.read(line):
-			key, route := r.hashes(p, out)
-			r.record(out.AddRequest(), ref, key, route)
-			out.See(r.stamp.at)
-			out.Resolution = min(out.Resolution, r.stamp.resolution)
-			if p.Options.notable(r.status, r.took) {
-				out.Events = append(out.Events, r.event(ref, line))
-			}
-		case blank(line), appendErrorLine(out, ref, line, d.east):
-		default:
-			out.Skip(ref, 1)
-		}
-		data, ref.Offset = data[end:], ref.Offset+int64(end)
-	}
+	nginxLines.parse(p, b, out)
 }

@@ -20,6 +20,7 @@ type logFormat struct {
 	steps  []step
 	needed int  // steps up to the last variable that is worth reading
 	raw    bool // escape=none: values are as they were
+	hashes bool // values are escaped as #HH, HAProxy's way, whether raw or not
 	fields bool // key=value fields may follow
 	json   bool // no steps: a JSON object, read by the names of its keys
 }

@@ -24,6 +24,8 @@ type accessReader struct {
 	took    time.Duration
 	size    int64 // sent to the client, -1 when not told
 	client  []byte
+	hop     hop           // of a gateway that makes one try
+	ended   gatepost.Time // when the last request of the block ended, NoTime before the first
 	scratch []byte
 
 	recent    [256]recentRequest
@@ -45,7 +47,7 @@ const (
 
 // forget drops the pieces of the last line.
 func (r *accessReader) forget() {
-	r.values, r.client, r.plain = accessLine{}, nil, true
+	r.values, r.client, r.plain, r.hop = accessLine{}, nil, true, hop{}
 }
 
 // read reports whether the line is an access line: one with a status and a time. Nothing else
@@ -200,7 +202,11 @@ func (r *accessReader) request() (method, path []byte) {
 	if string(path) == "-" {
 		return nil, nil
 	}
-	if !r.format.raw && bytes.IndexByte(path, '\\') >= 0 {
+	switch {
+	case r.format.hashes && bytes.IndexByte(path, '#') >= 0:
+		r.scratch = unescapeHashes(r.scratch[:0], path)
+		path = r.scratch
+	case !r.format.raw && bytes.IndexByte(path, '\\') >= 0:
 		r.scratch = unescape(r.scratch[:0], path)
 		path = r.scratch
 	}
@@ -331,7 +337,12 @@ func (r *accessReader) event(ref gatepost.Ref, line []byte) gatepost.Event {
 	e.Path = clip(path)
 	e.Client = clip(r.client)
 	e.Key = gatepost.KeyOf(method, path)
-	e.Attempts = r.values.attempts()
+	if r.hop.told {
+		e.Attempts = r.hop.attempts(r.status)
+		e.Phase, e.Name = r.hop.phase, string(r.hop.state)
+	} else {
+		e.Attempts = r.values.attempts()
+	}
 	e.Upstream = addresses(e.Attempts)
 	e.Text = clip(line)
 	return e

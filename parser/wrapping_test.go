@@ -59,7 +59,7 @@ func TestWrappings(t *testing.T) {
 			continue
 		}
 		t.Run(w.Name, func(t *testing.T) {
-			for _, name := range []string{"nginx_access", "nginx_error", "odoo", "postgresql"} {
+			for _, name := range []string{"nginx_access", "nginx_error", "odoo", "postgresql", "pgbouncer", "haproxy", "traefik"} {
 				for _, s := range samples(t, name) {
 					testWrapping(t, w, Lookup(name), s)
 				}

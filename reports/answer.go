@@ -115,7 +115,7 @@ func (t *tally) answerWithoutFailures() string {
 	case len(t.Sources) == 0:
 		return "No failures could be counted, because no access log was found: nothing was read."
 	case !t.hasAccessLog():
-		s = "No failures could be counted, because no access log was found. Only nginx's access log says which requests ended with " +
+		s = "No failures could be counted, because no access log was found. Only the access log of nginx, HAProxy or Traefik says which requests ended with " +
 			t.watched(" or ") + "; add it and run again."
 	case t.Requests == 0:
 		s = "No failures could be counted, because the access log holds no requests of that time."

@@ -202,7 +202,7 @@ func (t *tally) watchedList() []int {
 // hasAccessLog reports whether any source is an access log, even an empty one.
 func (t *tally) hasAccessLog() bool {
 	return t.Requests > 0 || slices.ContainsFunc(t.Sources, func(s gatepost.Source) bool {
-		return strings.Contains(s.Format, "access")
+		return strings.Contains(s.Format, "access") || s.Format == "haproxy" || s.Format == "traefik"
 	})
 }
 

@@ -154,15 +154,16 @@ var phaseDocs = map[gatepost.Phase]string{
 	gatepost.PhasePremature:      "the upstream closed the connection before it answered",
 	gatepost.PhaseReset:          "the connection was reset before the request was read",
 	gatepost.PhaseConnectTimeout: "no connection to the upstream came about in time",
-	gatepost.PhaseHeaderTimeout:  "nginx gave up waiting for the answer to begin",
-	gatepost.PhaseSendTimeout:    "nginx gave up sending the request",
-	gatepost.PhaseBodyTimeout:    "nginx gave up waiting for the rest of the answer",
-	gatepost.PhaseNoLive:         "nginx had set every upstream aside after earlier failures",
+	gatepost.PhaseHeaderTimeout:  "the proxy gave up waiting for the answer to begin",
+	gatepost.PhaseSendTimeout:    "the proxy gave up sending the request",
+	gatepost.PhaseBodyTimeout:    "the proxy gave up waiting for the rest of the answer",
+	gatepost.PhaseNoLive:         "the proxy had set every upstream aside after earlier failures",
 	gatepost.PhaseBacklog:        "the upstream's listen queue was full",
+	gatepost.PhaseQueueTimeout:   "every connection that the proxy may open to the upstream was in use",
 	gatepost.PhaseProtocol:       "the upstream's answer was not valid HTTP",
-	gatepost.PhaseConfig:         "nginx could not reach the upstream as it is configured",
+	gatepost.PhaseConfig:         "the proxy could not reach the upstream as it is configured",
 	gatepost.PhaseUpstreamAnswer: "the upstream itself answered with this status",
-	gatepost.PhaseUnknown:        "no line of nginx's error log tells",
+	gatepost.PhaseUnknown:        "no line tells in which phase it failed",
 }
 
 // sentence makes a sentence of a phrase: a capital at the beginning, a full stop at the end.

@@ -5,10 +5,13 @@ import "github.com/spf13/cobra"
 const analyzeDoc = `Read logs and give every 502 and 504 one root cause, with the lines that prove it.
 
 PATH is a log, a directory with logs, or "-" for standard input. What a file is, is seen
-by its content: access and error log of nginx, log of Odoo, kernel log, systemd journal as
-text, log of PostgreSQL; plain or compressed with gzip or zstd. nginx.conf, odoo.conf
-and postgresql.conf that lie among the logs are used as configuration. Without a PATH the
-usual places of this machine are read.
+by its content: access and error log of nginx, log of HAProxy, access log of Traefik, log
+of Odoo, kernel log, systemd journal as text, log of PostgreSQL; plain or compressed with
+gzip or zstd. nginx.conf, haproxy.cfg, odoo.conf and postgresql.conf that lie among the
+logs are used as configuration. Without a PATH the usual places of this machine are read.
+
+HAProxy answers 503 where nobody took a request, which nginx calls 502: --status
+502,503,504 counts these as failures too.
 
 Any access log will do for a list of failures; the causes stand in the other logs, so
 give as many as there are, of the same hours.

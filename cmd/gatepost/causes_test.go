@@ -156,10 +156,11 @@ func failedLines(t *testing.T, dir string, args []string) int {
 	if i := slices.Index(args, "--status"); i >= 0 {
 		list = args[i+1]
 	}
-	failed := regexp.MustCompile(`(?m)^.*?(HTTP/[0-9.]+" |"status": ?"?)(` + strings.ReplaceAll(list, ",", "|") + `)[ ,"].*$`)
+	failed := regexp.MustCompile(`(?m)^.*?(HTTP/[0-9.]+" |"status": ?"?|"DownstreamStatus":|(?:/-?\d+){4} )(` + strings.ReplaceAll(list, ",", "|") + `)[ ,"].*$`)
+	name := regexp.MustCompile(`access|haproxy\.log|traefik`)
 	n := 0
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !strings.Contains(d.Name(), "access") {
+		if err != nil || !name.MatchString(d.Name()) {
 			return err
 		}
 		data, err := os.ReadFile(path)

@@ -67,16 +67,28 @@ func (in *ingest) findOdoo(files []*source.File) {
 
 const odooFormat = "odoo"
 
+// anyZone is how far stamps that do not tell their zone may be from UTC.
+const anyZone = 15 * time.Hour
+
+// holdsFailures reports whether logs of a format are access logs.
+func holdsFailures(format string) bool {
+	f := parser.Lookup(format)
+	return f != nil && slices.Contains(f.Kinds, gatepost.NginxRequest)
+}
+
 // search goes to where the requests stand that count, if the file is a large access log, and lets the stream end
 // behind them.
 func (r *fileReading) search() error {
 	f, s := r.file, r.stream
-	holdsFailures := slices.Contains(r.parser.Format.Kinds, gatepost.NginxRequest)
-	if !r.searches(f) || !holdsFailures || s.Kind != nil || s.Offset() > 0 || r.parser.Sorter() != nil {
+	if !r.searches(f) || !holdsFailures(r.parser.Format.Name) || s.Kind != nil || s.Offset() > 0 || r.parser.Sorter() != nil {
 		return nil
 	}
 	from, to := r.reach(r.odoo)
 	look, seen := r.parser.Clone(), new(gatepost.Batch)
+	look.Parse(&gatepost.Block{Line: 1, Data: s.Peek(parser.SampleSize)}, seen)
+	if seen.Stamps != gatepost.StampsAbsolute {
+		return nil // where its hours lie is told only by what has been read
+	}
 	found, err := f.Search(from, to, r.searchLeast/nearShare, func(lines []byte) (first, last gatepost.Time) {
 		look.Parse(&gatepost.Block{Line: 1, Data: lines}, seen)
 		return seen.First, seen.Last
@@ -117,6 +129,9 @@ func (in *ingest) history(ctx context.Context) (correlate.History, error) {
 	}
 	x := &excerpt{Store: in.store, skipped: make(map[int]int64)}
 	x.from, x.to = in.reach(slices.ContainsFunc(sources, func(s gatepost.Source) bool { return s.Format == odooFormat }))
+	if slices.ContainsFunc(sources, func(s gatepost.Source) bool { return holdsFailures(s.Format) && s.Stamps == gatepost.StampsLocal }) {
+		x.from, x.to = x.from.Add(-anyZone), x.to.Add(anyZone)
+	}
 	for id, begin := range in.begins {
 		if x.skipped[id], err = in.skipped(ctx, id, begin); err != nil {
 			return nil, err

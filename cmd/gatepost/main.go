@@ -1,4 +1,4 @@
-// Command gatepost reads the logs that nginx, Odoo, the kernel, systemd and PostgreSQL write,
+// Command gatepost reads the logs that nginx, HAProxy or Traefik, Odoo, the kernel, systemd and PostgreSQL write,
 // and gives every request that ended in a 502 or 504 one root cause with the lines that prove it.
 //
 // One file is one sub-command; pipeline.go is the way from paths to a report that most of them
@@ -76,7 +76,7 @@ func system() env {
 		zone:           time.Local,
 		getenv:         os.Getenv,
 		places: []string{
-			"/var/log/nginx", "/var/log/odoo", "/var/log/postgresql",
+			"/var/log/nginx", "/var/log/haproxy.log", "/var/log/traefik", "/var/log/odoo", "/var/log/postgresql",
 			"/var/log/kern.log", "/var/log/syslog", "/var/log/messages",
 		},
 	}

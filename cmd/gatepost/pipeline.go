@@ -10,7 +10,6 @@ import (
 
 	"gatepost"
 	"gatepost/correlate"
-	"gatepost/parser"
 	"gatepost/parser/source"
 	"gatepost/store"
 )
@@ -189,7 +188,7 @@ func (a *analysis) nothing(in *ingest) error {
 	case len(in.troubles) == 0 && len(in.notes) > 0:
 		return failed("gatepost analyze DIR-or-FILE... with the log of the night in question: rotated logs are called .1 or .1.gz", "no log to read: %s", strings.Join(in.notes, "; "))
 	}
-	return failed("gatepost analyze DIR-or-FILE... with at least an access log of nginx", "no log to read: nothing that was found is one")
+	return failed("gatepost analyze DIR-or-FILE... with at least an access log of nginx, HAProxy or Traefik", "no log to read: nothing that was found is one")
 }
 
 // settings returns the configuration that holds: what was found now, or the store's.
@@ -272,11 +271,11 @@ func (e *env) model(ctx context.Context, st *store.Store) (*gatepost.Model, erro
 // withoutLedger says so when no log can hold a failure at all.
 func (a *analysis) withoutLedger() []string {
 	for _, src := range a.model.Sources {
-		if f := parser.Lookup(src.Format); f != nil && slices.Contains(f.Kinds, gatepost.NginxRequest) {
+		if holdsFailures(src.Format) {
 			return nil
 		}
 	}
-	return []string{"there is no access log of nginx among the logs, so there can be no failures in this report"}
+	return []string{"there is no access log of nginx, HAProxy or Traefik among the logs, so there can be no failures in this report"}
 }
 
 // shownTroubles bounds what is said of a directory that is full of other things.

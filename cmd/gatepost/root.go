@@ -8,8 +8,8 @@ import (
 
 const rootDoc = `gatepost finds out why users got a 502 or a 504.
 
-It reads the logs that nginx, Odoo, the kernel, systemd and PostgreSQL already write,
-plain or compressed, gives every single failing request one root cause with the lines
+It reads the logs that nginx (or HAProxy, or Traefik), Odoo, the kernel, systemd and
+PostgreSQL already write, plain or compressed, gives every single failing request one root cause with the lines
 that prove it, and says what to change. It needs no configuration: formats, zones and
 compression are recognised by content.`
 
