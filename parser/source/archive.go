@@ -195,7 +195,7 @@ func (l *listing) add(m *member) error {
 	}
 	l.left--
 	if len(m.name) > nameLimit || len(m.link) > nameLimit {
-		l.problem(l.archive.Path, fmt.Errorf("%w: %.40s...", ErrName, m.name))
+		l.problem(l.archive.Path, fmt.Errorf("%w: it begins with %.40s", ErrName, m.name))
 		return nil
 	}
 	name := path.Clean(m.name)
