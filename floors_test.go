@@ -44,6 +44,9 @@ var bans = []struct {
 	{"log", nil, "errors are returned, not logged"},
 	{"github.com/spf13", []string{"gatepost/cmd/gatepost"}, "flags belong to cmd"},
 	{"github.com/klauspost/compress", []string{"gatepost/parser/source", "gatepost/store"}, "bytes are compressed where they are read and where they are kept"},
+	{"github.com/mikelolasagasti/xz", []string{"gatepost/parser/source"}, "files are unpacked where they are read"},
+	{"github.com/pierrec/lz4", []string{"gatepost/parser/source"}, "files are unpacked where they are read"},
+	{"archive", []string{"gatepost/parser/source"}, "behind parser/source nothing knows of archives"},
 	{"sync", []string{"gatepost/parser/source", "gatepost/store", "gatepost/cmd/gatepost"}, "parsing, judging and drawing are single-threaded and pure"},
 }
 

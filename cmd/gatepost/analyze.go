@@ -4,10 +4,12 @@ import "github.com/spf13/cobra"
 
 const analyzeDoc = `Read logs and give every 502 and 504 one root cause, with the lines that prove it.
 
-PATH is a log, a directory with logs, or "-" for standard input. What a file is, is seen
-by its content: access and error log of nginx, log of HAProxy, access log of Traefik, log
-of Odoo, kernel log, systemd journal as text, log of PostgreSQL; plain or compressed with
-gzip or zstd. nginx.conf, haproxy.cfg, odoo.conf and postgresql.conf that lie among the
+PATH is a log, a directory or an archive with logs, or "-" for standard input. What a file
+is, is seen by its content: access and error log of nginx, log of HAProxy, access log of
+Traefik, logs of Odoo, PostgreSQL and PgBouncer, kernel log; what syslog, the journal and
+containers collected of several programs is taken apart. Plain or compressed with gzip,
+zstd, bzip2, xz or lz4, and in archives of tar or zip, whose members are named
+ARCHIVE!MEMBER. nginx.conf, haproxy.cfg, odoo.conf and postgresql.conf that lie among the
 logs are used as configuration. Without a PATH the usual places of this machine are read.
 
 HAProxy answers 503 where nobody took a request, which nginx calls 502: --status
@@ -18,7 +20,7 @@ give as many as there are, of the same hours.
 
 With --since or --until an access log of 32 MiB or more is searched for that time and not
 read beyond what can matter to it; the report says how much was read. Other logs, and
-what is compressed or piped, are read whole.
+what is compressed, archived or piped, are read whole.
 
 With --db everything is read and kept, and the next run with the same file reads only
 what is new: rotated and compressed logs are known again by their content, and every line

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"path/filepath"
 
 	"gatepost"
 	"gatepost/parser"
@@ -20,7 +19,7 @@ func readConfig(f *source.File) (settings []gatepost.Setting, ok bool, err error
 		return nil, false, err
 	}
 	defer s.Close()
-	c := parser.DetectConfig(filepath.Base(f.Path), s.Peek(parser.SampleSize))
+	c := parser.DetectConfig(f.Name(), s.Peek(parser.SampleSize))
 	if c == nil {
 		return nil, false, nil
 	}

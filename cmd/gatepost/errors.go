@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"strings"
 	"syscall"
@@ -103,6 +104,13 @@ func remedy(err error) string {
 		return "check the spelling, or name the directory that holds the logs"
 	case errors.Is(err, source.ErrWindow):
 		return "unpack it with zstd -d --long=31, and name what it holds"
+	case errors.Is(err, source.ErrFiles):
+		return "name the logs one by one, or the folders that hold little else"
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return damaged
+	}
+	if _, ok := errors.AsType[source.Refusal](err); ok {
+		return "unpack it, and name what it holds"
 	}
 	return ""
 }

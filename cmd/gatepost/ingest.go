@@ -336,9 +336,6 @@ func (in *ingest) parserFor(f *source.File, sample []byte, known string) (*parse
 	if name := in.formatOf(f.Path); name != "" {
 		return parser.Use(name, sample, o)
 	}
-	if packedAs(sample) != "" {
-		return nil, nil
-	}
 	if p := parser.Detect(sample, o); p != nil || known == "" {
 		return p, nil
 	}
@@ -349,32 +346,11 @@ func (r *fileReading) unknown(src *gatepost.Source, sample []byte, size int64) {
 	src.Bytes = size
 	src.Problem = "the format is not known"
 	hint := "--nginx-format with the log_format of an access log, or nginx.conf beside it; else --source FORMAT=" + src.Path + " with one of " + strings.Join(formatNames(), ", ")
-	if packed := packedAs(sample); packed != "" {
-		src.Problem = "is packed as " + packed
-		hint = "unpack it, and name what it holds"
-	} else if binary(sample) {
+	if binary(sample) {
 		src.Problem = "is binary data and no log"
 		hint = "name the logs one by one, or move what is no log out of the way"
 	}
 	r.trouble(hint, "%s: %s", src.Path, src.Problem)
-}
-
-// packings are the marks of packed files that are not unpacked yet: where they stand, and what of.
-var packings = []struct {
-	at         int
-	mark, name string
-}{
-	{0, "\xfd7zXZ\x00", "xz"}, {0, "BZh", "bzip2"}, {0, "PK\x03\x04", "zip"}, {257, "ustar", "tar"},
-}
-
-// packedAs names the packing of a file, "" when it is none of these.
-func packedAs(sample []byte) string {
-	for _, p := range packings {
-		if len(sample) >= p.at+len(p.mark) && string(sample[p.at:p.at+len(p.mark)]) == p.mark {
-			return p.name
-		}
-	}
-	return ""
 }
 
 // binary reports whether a sample is no text: it holds control characters that no log has. NUL

@@ -212,7 +212,7 @@ func (r *reading) parsing(modified time.Time) *parser.Options {
 func (r *reading) formatOf(path string) string {
 	for _, o := range r.overrides {
 		rest, inside := strings.CutPrefix(filepath.Clean(path), filepath.Clean(o.path))
-		if inside && (rest == "" || rest[0] == filepath.Separator) {
+		if inside && (rest == "" || rest[0] == filepath.Separator || rest[0] == '!') {
 			return o.format
 		}
 	}
@@ -223,7 +223,13 @@ func (r *reading) formatOf(path string) string {
 func (r *reading) paths(args []string) []string {
 	all := slices.Clone(args)
 	for _, o := range r.overrides {
-		all = append(all, o.path)
+		path := o.path
+		if archive, _, ok := strings.Cut(path, "!"); ok {
+			if _, err := os.Lstat(path); err != nil {
+				path = archive // with the member
+			}
+		}
+		all = append(all, path)
 	}
 	return all
 }

@@ -44,7 +44,7 @@ func (e *env) analyze(ctx context.Context, r *reading, paths []string) (*analysi
 	if err != nil {
 		return a, err
 	}
-	files, problems := source.Find(paths, e.stdin, e.now())
+	files, problems := source.Find(ctx, paths, e.stdin, e.now())
 	a.files, a.paths = files, paths
 	in := &ingest{reading: r, progress: newProgress(e)}
 	for _, p := range problems {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"flag"
@@ -16,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/klauspost/compress/zstd"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"gatepost/parser/source"
@@ -78,8 +76,13 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"status":   status,
-			"gzip":     compress(func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriter(w), nil }),
-			"zstd":     compress(func(w io.Writer) (io.WriteCloser, error) { return zstd.NewWriter(w) }),
+			"gzip":     compress("gzip"),
+			"zstd":     compress("zstd"),
+			"bzip2":    compress("bzip2"),
+			"xz":       compress("xz"),
+			"lz4":      compress("lz4"),
+			"tar":      archive("tar"),
+			"zip":      archive("zip"),
 			"truncate": truncate,
 			"append":   appendTo,
 			"head":     head,
@@ -106,18 +109,26 @@ func status(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// gzip FROM... TO and zstd FROM... TO compress files, each as a member or frame of its own.
-func compress(packer func(io.Writer) (io.WriteCloser, error)) func(*testscript.TestScript, bool, []string) {
+// gzip FROM... TO and its like compress files, each as a member or frame of its own.
+func compress(kind string) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, neg bool, args []string) {
-		var b bytes.Buffer
+		var all []byte
 		from, to := args[:len(args)-1], args[len(args)-1]
 		for _, f := range from {
-			w, err := packer(&b)
+			packed, err := pack(kind, []byte(ts.ReadFile(f)))
 			ts.Check(err)
-			_, err = io.WriteString(w, ts.ReadFile(f))
-			ts.Check(errors.Join(err, w.Close()))
+			all = append(all, packed...)
 		}
-		ts.Check(os.WriteFile(ts.MkAbs(to), b.Bytes(), 0o644))
+		ts.Check(os.WriteFile(ts.MkAbs(to), all, 0o644))
+	}
+}
+
+// tar DIR TO and zip DIR TO put what is in a directory into an archive.
+func archive(kind string) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		data, err := archivers[kind](os.DirFS(ts.MkAbs(args[0])))
+		ts.Check(err)
+		ts.Check(os.WriteFile(ts.MkAbs(args[1]), data, 0o644))
 	}
 }
 

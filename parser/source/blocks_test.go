@@ -67,7 +67,7 @@ func cutAll(t testing.TB, c *Cutter, s *Stream, src *gatepost.Source) ([]entry, 
 
 func streamOf(t testing.TB, r io.Reader) *Stream {
 	t.Helper()
-	s, err := newStream(io.NopCloser(r))
+	s, err := newStream(io.NopCloser(r), InMemory("", nil, time.Time{}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,12 +1,14 @@
 package source
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -36,14 +38,16 @@ var (
 	ErrLinkLoop   = errors.New("is a link that leads back to a directory it lies in")
 )
 
-// Find returns the files that paths name, directories with all that is below them, in the order
-// of the paths and within a directory by name. Every file is returned once, however many names
+// Find returns the files that paths name, directories with all that is below them, archives with all that is in them, in
+// the order of the paths, within a directory by name, and within an archive in its order. Every file is returned once, however many names
 // it has. What paths name is followed if it is a link, and may be a named pipe, which is spooled
 // like standard input; "-" is standard input. In a directory only regular files are read, and links that lead to what is
-// read anyway are passed over.
-func Find(paths []string, stdin io.Reader, now time.Time) ([]*File, []Problem) {
-	f := finder{now: now, known: make(map[fileKey][]os.FileInfo)}
+// read anyway are passed over. Archives in archives are expanded as well, and an archive without a file in it is an
+// empty File. When ctx ends, so does finding.
+func Find(ctx context.Context, paths []string, stdin io.Reader, now time.Time) ([]*File, []Problem) {
+	f := finder{ctx: ctx, now: now, known: make(map[fileKey][]os.FileInfo)}
 	for _, path := range paths {
+		f.left = filesLimit
 		if path == "-" {
 			f.spool(path, stdin)
 			stdin = strings.NewReader("")
@@ -55,10 +59,12 @@ func Find(paths []string, stdin io.Reader, now time.Time) ([]*File, []Problem) {
 }
 
 type finder struct {
+	ctx      context.Context
 	now      time.Time
 	files    []*File
 	problems []Problem
 	known    map[fileKey][]os.FileInfo
+	left     int // how many more may be found below the path
 }
 
 // fileKey is equal for two names of one file; os.SameFile tells apart what it is equal for.
@@ -93,11 +99,14 @@ func (f *finder) find(path string) {
 // walk finds what is in a directory. real is the directory without links, root that of the
 // argument it belongs to.
 func (f *finder) walk(dir, real, root string) {
-	entries, err := os.ReadDir(dir)
+	entries, err := f.entries(dir)
 	if err != nil {
 		f.problem(dir, err)
 	}
 	for _, e := range entries {
+		if f.ctx.Err() != nil {
+			return
+		}
 		path := filepath.Join(dir, e.Name())
 		switch {
 		case e.IsDir():
@@ -113,6 +122,38 @@ func (f *finder) walk(dir, real, root string) {
 			f.add(path, info)
 		}
 	}
+}
+
+// entries returns what is in a directory by name, the first ones when it is too much: their number is bounded over all
+// directories, so that one without an end takes neither memory nor time.
+func (f *finder) entries(dir string) ([]fs.DirEntry, error) {
+	const atOnce = 4096
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	var all []fs.DirEntry
+	tooMany := false
+	for err == nil && f.ctx.Err() == nil {
+		var more []fs.DirEntry
+		more, err = d.ReadDir(atOnce)
+		all = append(all, more...)
+		if len(all) > f.left+atOnce || err != nil {
+			slices.SortFunc(all, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+			if len(all) > f.left {
+				tooMany, all = true, all[:f.left]
+			}
+		}
+	}
+	f.left -= len(all)
+	if err != io.EOF {
+		return all, err
+	}
+	if tooMany {
+		return all, ErrFiles
+	}
+	return all, nil
 }
 
 // link says what is wrong with a link, if anything is.
@@ -144,7 +185,7 @@ func within(path, root string) bool {
 
 func (f *finder) add(path string, info os.FileInfo) {
 	if !info.Mode().IsRegular() {
-		f.problem(path, fmt.Errorf("%w but %s", ErrNotRegular, modeName(info.Mode())))
+		f.problem(path, irregular(info.Mode()))
 		return
 	}
 	key := fileKey{info.Size(), info.ModTime().UnixNano()}
@@ -154,13 +195,13 @@ func (f *finder) add(path string, info os.FileInfo) {
 		}
 	}
 	f.known[key] = append(f.known[key], info)
-	readable, err := os.Open(path)
+	readable, err := openRegular(path)
 	if err != nil {
 		f.problem(path, err)
 		return
 	}
 	readable.Close()
-	f.files = append(f.files, onDisk(path, info))
+	f.file(onDisk(path, info))
 }
 
 func (f *finder) pipe(path string) {
@@ -178,7 +219,18 @@ func (f *finder) spool(path string, r io.Reader) {
 		f.problem(path, err)
 		return
 	}
-	f.files = append(f.files, file)
+	f.file(file)
+}
+
+// file adds a file, or what is in it.
+func (f *finder) file(file *File) {
+	if !f.expand(file) {
+		f.files = append(f.files, file)
+		return
+	}
+	if err := file.Close(); err != nil {
+		f.problem(file.Path, err)
+	}
 }
 
 func modeName(m fs.FileMode) string {

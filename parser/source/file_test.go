@@ -19,7 +19,10 @@ import (
 	"testing/iotest"
 	"time"
 
+	"github.com/dsnet/compress/bzip2"
 	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
+	"github.com/ulikunitz/xz"
 
 	"gatepost"
 )
@@ -31,6 +34,27 @@ var packers = map[string]func(w io.Writer) io.WriteCloser{
 		packer, err := zstd.NewWriter(w)
 		if err != nil {
 			panic(err) // without options there is nothing to be wrong
+		}
+		return packer
+	},
+	"bzip2": func(w io.Writer) io.WriteCloser {
+		packer, err := bzip2.NewWriter(w, &bzip2.WriterConfig{Level: 1}) // small blocks, as in lz4: so a cut leaves some
+		if err != nil {
+			panic(err) // as above
+		}
+		return packer
+	},
+	"xz": func(w io.Writer) io.WriteCloser {
+		packer, err := xz.NewWriter(w)
+		if err != nil {
+			panic(err) // as above
+		}
+		return packer
+	},
+	"lz4": func(w io.Writer) io.WriteCloser {
+		packer := lz4.NewWriter(w)
+		if err := packer.Apply(lz4.BlockSizeOption(lz4.Block64Kb)); err != nil {
+			panic(err) // as above
 		}
 		return packer
 	},
@@ -81,7 +105,7 @@ func TestPacked(t *testing.T) {
 			whole := packed(t, k.Name, long)
 			second := slices.Concat(whole, whole)
 			wrong := slices.Clone(whole)
-			wrong[len(wrong)-1] ^= 1 // in the checksum or the length at the end
+			wrong[len(wrong)-3] ^= 1 // in the checksum or the length at the end
 			for _, c := range []struct {
 				name  string
 				data  []byte
@@ -139,7 +163,7 @@ func TestCloseEarly(t *testing.T) {
 	for _, k := range Kinds() {
 		before := runtime.NumGoroutine()
 		g := &guarded{Reader: bytes.NewReader(packed(t, k.Name, text, text)), t: t}
-		s, err := newStream(g)
+		s, err := newStream(g, InMemory("", nil, time.Time{}))
 		if err != nil {
 			t.Fatal(k.Name, err)
 		}
@@ -364,7 +388,7 @@ func TestFind(t *testing.T) {
 	defer l.Close()
 
 	must(os.Symlink(b, filepath.Join(outside, "link")))
-	files, problems := Find([]string{dir, filepath.Join(outside, "link"), filepath.Join(outside, "gone"), "/dev/null"}, nil, time.Time{})
+	files, problems := Find(t.Context(), []string{dir, filepath.Join(outside, "link"), filepath.Join(outside, "gone"), "/dev/null"}, nil, time.Time{})
 	var got strings.Builder
 	for _, f := range files {
 		fmt.Fprintln(&got, f.Path)
@@ -401,7 +425,7 @@ func TestFindPipe(t *testing.T) {
 			w.Close()
 		}
 	}()
-	files, problems := Find([]string{path}, nil, time.Time{})
+	files, problems := Find(t.Context(), []string{path}, nil, time.Time{})
 	if len(files) != 1 || len(problems) > 0 {
 		t.Fatal(files, problems)
 	}
@@ -423,7 +447,7 @@ func TestFindUnreadable(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0); err != nil {
 		t.Fatal(err)
 	}
-	files, problems := Find([]string{path}, nil, time.Time{})
+	files, problems := Find(t.Context(), []string{path}, nil, time.Time{})
 	if len(files) > 0 || len(problems) != 1 || !errors.Is(problems[0], os.ErrPermission) {
 		t.Error(files, problems)
 	}

@@ -19,7 +19,7 @@ type Lines struct {
 	File  func(source int) *File // where a source lies, nil when it cannot be read again
 	Limit int
 
-	open map[int]*Stream // packed ones, where reading stopped
+	open map[int]*Stream // those that cannot seek, where reading stopped
 }
 
 // openStreams bounds the packed files that stay open between two calls: each has a window of its own.
@@ -54,7 +54,7 @@ func (l *Lines) read(f *File, id int, refs []gatepost.Ref, texts map[gatepost.Re
 		return err
 	}
 	err = s.lines(slices.Compact(refs), l.Limit, texts)
-	if err != nil || s.Kind == nil || len(l.open) == openStreams {
+	if err != nil || s.seek || len(l.open) == openStreams {
 		return errors.Join(err, s.Close())
 	}
 	if l.open == nil {

@@ -3,40 +3,32 @@ package source
 import (
 	"fmt"
 	"io"
-	"os"
 	"time"
 )
 
 // Spool makes a File of a stream that can be read only once: standard input or a pipe. What is
 // read is copied, packed as it comes, to a temporary file in dir ("" is the system's), so that it
-// can be read again; the disk is the only bound. The temporary file has no name, where the
-// system can do that: it vanishes with the process, however that ends.
+// can be read again; the disk is the only bound.
 func Spool(path string, r io.Reader, dir string, now time.Time) (*File, error) {
-	copied, err := os.CreateTemp(dir, "gatepost-stdin-*")
+	copied, err := newTemporary(dir)
 	if err != nil {
 		return nil, fmt.Errorf("copy of %s: %w", path, err)
 	}
-	unnamed := os.Remove(copied.Name()) == nil
 	s := &spool{from: r, copied: copied}
 	return &File{
-		Path:     path,
-		Size:     -1,
-		Modified: now,
-		open:     func() (io.ReadCloser, error) { return &spoolReader{spool: s}, nil },
-		close: func() error {
-			err := copied.Close()
-			if !unnamed {
-				os.Remove(copied.Name())
-			}
-			return err
-		},
+		Path:      path,
+		Size:      -1,
+		Modified:  now,
+		open:      func() (io.ReadCloser, error) { return &spoolReader{spool: s}, nil },
+		close:     copied.Close,
+		allowance: newAllowance(),
 	}, nil
 }
 
 // spool is a stream and the copy of what was read of it so far.
 type spool struct {
 	from   io.Reader
-	copied *os.File
+	copied *temporary
 	size   int64
 }
 

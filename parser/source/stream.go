@@ -1,11 +1,12 @@
-// Package source turns files, compressed files and standard input into Blocks of whole records.
+// Package source turns files, compressed files, archives and standard input into Blocks of whole records.
 //
 //	Find ──File──▶ Open ──Stream──▶ Cutter ──Block──▶ a format
-//	                 │
-//	                 └──▶ Lines: the text of single records again, for evidence
+//	 ▲               │
+//	 │               └──▶ Lines: the text of single records again, for evidence
+//	Archive: a File for each of its members
 //
-// A kind of stream is one value in one file: gzip.go registers the kind that unpacks gzip. Kinds
-// are recognised by their first bytes, never by a file's name. All offsets count in the
+// A kind of stream is one value in one file, and so is an archive: gzip.go registers the kind that unpacks gzip,
+// tar.go the archive that tar makes. Both are recognised by their first bytes, never by a file's name. All offsets count in the
 // unpacked text, so a log keeps its offsets and its fingerprint when it is compressed.
 package source
 
@@ -27,8 +28,7 @@ type Kind struct {
 	Unpack func(r io.Reader) (io.ReadCloser, error)
 }
 
-// SniffSize is how many bytes a Kind sees to know itself by: enough for tar, whose mark stands
-// at byte 257.
+// SniffSize is how many bytes a Kind sees to know itself by.
 const SniffSize = 512
 
 var kinds []*Kind
@@ -59,7 +59,7 @@ type Stream struct {
 	Kind *Kind // nil when it is plain text
 
 	raw    *counter
-	unpack io.Closer // of the kind's Unpack, nil when it is plain text
+	unpack io.ReadCloser // of the kind's Unpack, nil when it is plain text
 	text   *bufio.Reader
 	offset int64
 	before []byte // text just before the offset where reading was resumed
@@ -67,7 +67,8 @@ type Stream struct {
 	end    int64  // where Read ends, 0 when that is where the text ends
 }
 
-func newStream(raw io.ReadCloser) (*Stream, error) {
+// newStream opens the text of a file.
+func newStream(raw io.ReadCloser, f *File) (*Stream, error) {
 	s := &Stream{raw: &counter{ReadCloser: raw}}
 	s.text = bufio.NewReaderSize(s.raw, PeekSize)
 	head, err := s.text.Peek(SniffSize)
@@ -85,7 +86,8 @@ func newStream(raw io.ReadCloser) (*Stream, error) {
 		raw.Close()
 		return nil, fmt.Errorf("%s: %w", s.Kind.Name, err)
 	}
-	s.unpack, s.text = unpacked, bufio.NewReaderSize(unpacked, PeekSize)
+	s.unpack = &meter{ReadCloser: unpacked, raw: func() int64 { return s.raw.n }, taken: &f.taken, from: f.allowance}
+	s.text = bufio.NewReaderSize(s.unpack, PeekSize)
 	return s, nil
 }
 
