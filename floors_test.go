@@ -16,7 +16,7 @@ import (
 // parser must not have to think of the store.
 //
 //	0  gatepost                                   the vocabulary
-//	1  parser, parser/source, correlate, store, reports
+//	1  parser, parser/source, correlate, store, redact, reports
 //	2  cmd/gatepost                               wires them
 //	   bench/makelogs                             stands outside: it makes logs to measure with
 var floors = map[string]int{
@@ -25,6 +25,7 @@ var floors = map[string]int{
 	"gatepost/parser/source":  1,
 	"gatepost/correlate":      1,
 	"gatepost/store":          1,
+	"gatepost/redact":         1, // hides people in what reports draw, in rows of the store, and in messages
 	"gatepost/reports":        1,
 	"gatepost/cmd/gatepost":   2,
 	"gatepost/bench/makelogs": 2,
@@ -40,6 +41,7 @@ var bans = []struct {
 	{"modernc.org", []string{"gatepost/store"}, "only the store knows that it is SQLite"},
 	{"html/template", []string{"gatepost/reports"}, "only reports draw"},
 	{"os", []string{"gatepost/parser/source", "gatepost/store", "gatepost/cmd/gatepost", "gatepost/bench/makelogs"}, "a format, a cause and a report get their bytes and give theirs back: no files"},
+	{"crypto/rand", []string{"gatepost/cmd/gatepost"}, "chance is an input: the same key must give the same stand-ins"},
 	{"net/http", []string{"gatepost/cmd/gatepost"}, "nothing below cmd talks to a network"},
 	{"log", nil, "errors are returned, not logged"},
 	{"github.com/spf13", []string{"gatepost/cmd/gatepost"}, "flags belong to cmd"},
@@ -58,6 +60,7 @@ var calls = []struct {
 	{"gatepost/correlate", "go func", "verdicts must not depend on scheduling"},
 	{"gatepost/parser", "time.Now(", "the same bytes must give the same batch"},
 	{"gatepost/reports", "time.Now(", "the time of a report stands in its model"},
+	{"gatepost/redact", "time.Now(", "the same key and text must give the same text"},
 	{"gatepost/store", "time.Now(", "the store keeps what it is given"},
 	{"gatepost/store", "os.Exit", "only cmd ends the process"},
 	{"gatepost/parser/source", "os.Exit", "only cmd ends the process"},

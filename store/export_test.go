@@ -35,6 +35,9 @@ func Statements() [][2]string {
 		{"an argument", selectEvidence},
 		{"all incidents", selectIncidents},
 		{"the text of a line", selectLine},
+		{"the key of stand-ins", selectRedactionKey},
+		{"the columns of all views", selectViewColumns},
+		{"what lies beneath redacted views", selectBeneath},
 	}
 	for _, table := range verdictTables {
 		all = append(all, [2]string{"forget what is in " + table, "DELETE FROM " + table})

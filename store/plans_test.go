@@ -37,6 +37,8 @@ const owners = "what evidence belongs to is put together of failures and inciden
 // reason.
 var fullScans = map[string]string{
 	"program: all failures":                                         "a report needs every failure",
+	"program: the key of stand-ins":                                 "there is one",
+	"program: the columns of all views":                             "there are ten of them",
 	"manual: What failed, and why?":                                 "counts every failure",
 	"manual: Which lines prove it?":                                 owners,
 	"people: evidence of a failure":                                 owners,

@@ -52,12 +52,22 @@ func (s *Store) Query(ctx context.Context, statement string) (*Rows, error) {
 		stop()
 		return nil, s.fail("query", errors.Join(err, rows.Close()))
 	}
+	if s.hide != nil { // an expression is the name of its column
+		for i := range names {
+			names[i] = fmt.Sprint(s.hide("", 0, names[i]))
+		}
+	}
 	return &Rows{Columns: names, Rows: func(yield func([]any, error) bool) {
 		defer stop()
 		defer unhook()
 		defer rows.Close()
 		for rows.Next() {
 			row, err := scanRow(rows, len(names))
+			for i := range row {
+				if s.hide != nil { // a statement may hold a value itself
+					row[i] = s.hide("", 0, row[i])
+				}
+			}
 			if !yield(row, s.fail("query", err)) || err != nil {
 				return
 			}
@@ -87,6 +97,9 @@ func (s *Store) refused(err error) error {
 	}
 	switch e.Code() & 0xff {
 	case sqlite3.SQLITE_AUTH, sqlite3.SQLITE_READONLY:
+		if s.hide != nil {
+			return errors.New("the store can only be read here, and while people are hidden only its views and requests: sources, events, failures, …")
+		}
 		return errors.New("the store can only be read here: SELECT, WITH, VALUES, EXPLAIN, and pragmas that describe tables")
 	}
 	return err
@@ -116,32 +129,38 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	return conn, nil
 }
 
+// outlook is what a statement of the user's sees and may call.
+type outlook struct {
+	functions map[string]function
+	setup     []string // statements that run on every new connection
+	allow     sqlite.AuthorizerFn
+}
+
+// wholeOutlook shows the store as it is.
+var wholeOutlook = outlook{functions, []string{"CREATE VIRTUAL TABLE temp." + requestsTable + " USING " + requestsTable}, authorize}
+
 // openQuery makes the pool for Query: connections with the virtual table and the functions, and
 // with every way to write closed, first by query_only, then by an authorizer that knows what
 // reading is. It also stops ATTACH and the like, which would reach other files.
-func (s *Store) openQuery(file string) (*sql.DB, error) {
+func (s *Store) openQuery(o outlook) (*sql.DB, error) {
 	d := &sqlite.Driver{}
 	if err := d.RegisterModule(requestsTable, &requestsModule{s}); err != nil {
 		return nil, err
 	}
-	for name, f := range functions {
+	for name, f := range o.functions {
 		if err := d.RegisterDeterministicScalarFunction(name, f.args, f.call); err != nil {
 			return nil, err
 		}
 	}
 	setup := func(conn driver.Conn) error {
-		statements := []string{
-			"CREATE VIRTUAL TABLE temp." + requestsTable + " USING " + requestsTable,
-			"PRAGMA query_only = 1",
-		}
-		for _, statement := range statements {
+		for _, statement := range append(slices.Clone(o.setup), "PRAGMA query_only = 1") {
 			if _, err := conn.(driver.ExecerContext).ExecContext(context.Background(), statement, nil); err != nil {
 				return err
 			}
 		}
-		return conn.(sqlite.AuthorizerRegisterer).RegisterAuthorizer(authorize)
+		return conn.(sqlite.AuthorizerRegisterer).RegisterAuthorizer(o.allow)
 	}
-	db := sql.OpenDB(connector{driver: d, dsn: dsn(file), setup: setup})
+	db := sql.OpenDB(connector{driver: d, dsn: dsn(s.file), setup: setup})
 	db.SetMaxIdleConns(2)
 	return db, nil
 }

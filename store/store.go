@@ -23,10 +23,12 @@ import (
 type Store struct {
 	path string // for messages, "" when private
 	dir  string // directory of a private store, removed by Close
+	file string // that SQLite opened
 
-	read  *sql.DB  // connections of the program's own reading
-	stmts sync.Map // of them, prepared: *sql.Stmt by text
-	query *sql.DB  // connections of Query, which cannot write
+	read  *sql.DB   // connections of the program's own reading
+	stmts sync.Map  // of them, prepared: *sql.Stmt by text
+	query *sql.DB   // connections of Query, which cannot write
+	hide  Redaction // of what Query shows, nil for none
 	done  context.CancelFunc
 	life  context.Context // ends with Close, and with it what Query left open
 
@@ -59,6 +61,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 }
 
 func (s *Store) open(ctx context.Context, file string) error {
+	s.file = file
 	s.life, s.done = context.WithCancel(context.WithoutCancel(ctx))
 	s.dec.New = func() any { return newUnpacker() }
 	durable := s.dir == ""
@@ -71,7 +74,7 @@ func (s *Store) open(ctx context.Context, file string) error {
 	}
 	s.w = w
 	s.read = openPool(dsn(file, "query_only(1)"), 4)
-	s.query, err = s.openQuery(file)
+	s.query, err = s.openQuery(wholeOutlook)
 	return err
 }
 

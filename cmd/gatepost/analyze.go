@@ -55,6 +55,7 @@ func newAnalyze(e *env) *cobra.Command {
 		},
 	}
 	in.add(cmd)
+	e.redaction.add(cmd)
 	out.add(cmd)
 	return cmd
 }

@@ -66,9 +66,9 @@ func (e *env) finish(ctx context.Context, err error) int {
 
 // complain writes an error and what to try.
 func (e *env) complain(what, hint string) {
-	fmt.Fprintf(e.stderr, "gatepost: %s\n", oneLine(what))
+	fmt.Fprintf(e.stderr, "gatepost: %s\n", oneLine(e.message(what)))
 	if hint != "" {
-		fmt.Fprintf(e.stderr, "try: %s\n", oneLine(hint))
+		fmt.Fprintf(e.stderr, "try: %s\n", oneLine(e.message(hint)))
 	}
 }
 

@@ -50,6 +50,7 @@ store is read, and the logs may be gone.`,
 		},
 	}
 	in.add(cmd)
+	e.redaction.add(cmd)
 	cmd.Flags().StringVarP(&output, "output", "o", "", "write to `FILE`, whole or not at all")
 	l.add(cmd)
 	return cmd

@@ -58,6 +58,7 @@ type env struct {
 	places         []string // where logs usually lie
 	atOnce         int      // failures that are judged at once, 0 for as many as is usual
 	searchLeast    int64    // bytes of a log that is worth a search, 0 for what is reasonable
+	redaction
 }
 
 func system() env {

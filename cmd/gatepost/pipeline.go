@@ -46,6 +46,9 @@ func (e *env) analyze(ctx context.Context, r *reading, paths []string) (*analysi
 	}
 	files, problems := source.Find(ctx, paths, e.stdin, e.now())
 	a.files, a.paths = files, paths
+	if e.asked {
+		e.redactor().Files(paths...)
+	}
 	in := &ingest{reading: r, progress: newProgress(e)}
 	for _, p := range problems {
 		in.trouble(remedy(p), "%v", p)
@@ -305,11 +308,15 @@ func (e *env) reads(ctx context.Context, flags *readingFlags, paths []string, do
 		return err
 	}
 	a, err := e.analyze(ctx, r, paths)
-	return a.finish(err, do)
+	return a.finish(ctx, err, do)
 }
 
-// finish does what an analysis is for, if it succeeded, says what is not in it, and closes it.
-func (a *analysis) finish(err error, do func(*analysis) error) error {
+// finish does what an analysis is for, if it succeeded, says what is not in it, and closes it. All commands that read logs or
+// a store end here, so here people are hidden.
+func (a *analysis) finish(ctx context.Context, err error, do func(*analysis) error) error {
+	if err == nil {
+		err = a.redact(ctx)
+	}
 	if err == nil {
 		err = do(a)
 	}

@@ -38,6 +38,7 @@ The lines that prove the causes are in the store, so the logs may be gone.`,
 		},
 	}
 	addDB(cmd, &db, "the store, a `FILE` that analyze --db made")
+	e.redaction.add(cmd)
 	out.add(cmd)
 	return cmd
 }
@@ -45,7 +46,7 @@ The lines that prove the causes are in the store, so the logs may be gone.`,
 // stored does something with the analysis that a store has.
 func (e *env) stored(ctx context.Context, db string, do func(*analysis) error) error {
 	a := &analysis{env: e}
-	return a.finish(a.load(ctx, db), do)
+	return a.finish(ctx, a.load(ctx, db), do)
 }
 
 func (a *analysis) load(ctx context.Context, db string) error {

@@ -49,6 +49,7 @@ func newSQL(e *env) *cobra.Command {
 		},
 	}
 	in.add(cmd)
+	e.redaction.add(cmd)
 	cmd.Flags().StringVarP(&format, "format", "f", "table", "`FORMAT` of the answer: table, csv, json")
 	cmd.Flags().StringVarP(&output, "output", "o", "", "write to `FILE`, whole or not at all")
 	completeWith(cmd, "format", func() []string { return []string{"table", "csv", "json"} })
