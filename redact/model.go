@@ -48,8 +48,8 @@ func each[T any](list []T, f func(T) T) []T {
 }
 
 func (r *Redactor) source(s gatepost.Source) gatepost.Source {
-	s.Path, s.Host, s.Problem = r.File(s.Path), r.shapes(s.Host), r.Text(s.Problem)
-	s.Dialect = r.shapes(s.Dialect)
+	s.Path, s.Problem = r.File(s.Path), r.Text(s.Problem)
+	s.Host, s.Strand, s.Dialect = r.shapes(s.Host), r.shapes(s.Strand), r.shapes(s.Dialect)
 	return s
 }
 
