@@ -3,6 +3,7 @@ package correlate
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"gatepost"
 )
@@ -31,18 +32,72 @@ func misconfiguredCase(s *scene, c *Case) []Hypothesis {
 	case gatepost.PhaseConfig:
 		h.Evidence = append(h.Evidence, cite(gatepost.For, line, strong, "request", proxy.name+" could not even try"+c.inItsWords()))
 	case gatepost.PhaseRefused:
-		p := s.portOf(line.Upstream)
-		if p == "" || len(s.servers) == 0 || slices.ContainsFunc(s.servers, func(sv *server) bool {
-			return sv.mayListenOn(p) || c.gevent && len(sv.geventPorts) == 0
-		}) {
+		why := s.wrongPort(c, line.Upstream)
+		if why == "" {
 			return nil
 		}
-		h.Evidence = append(h.Evidence, cite(gatepost.For, line, leak+unsure, "port", fmt.Sprintf("nothing of Odoo ever listened on port %s in this log", p)))
+		h.Evidence = append(h.Evidence, cite(gatepost.For, line, leak+unsure, "port", why))
 	default:
 		return nil
 	}
 	return []Hypothesis{h}
 }
+
+// wrongPort says how it is known that Odoo never listened on the port of an upstream, "" when it is not.
+func (s *scene) wrongPort(c *Case, upstream string) string {
+	p := s.portOf(upstream)
+	switch {
+	case p == "":
+		return ""
+	case len(s.servers) == 0:
+		return s.unlistedPort(c, p)
+	case slices.ContainsFunc(s.servers, func(sv *server) bool {
+		return sv.mayListenOn(p) || c.gevent && len(sv.geventPorts) == 0
+	}):
+		return ""
+	}
+	return fmt.Sprintf("nothing of Odoo ever listened on port %s in this log", p)
+}
+
+// unlistedPort is wrongPort by the configuration alone: odoo.conf does not have the port. That counts only where the proxy
+// goes to one that odoo.conf has, too: then no mapping of ports, as of containers, stands in between.
+func (s *scene) unlistedPort(c *Case, p string) string {
+	listed := s.configuredPorts()
+	if slices.Contains(listed, p) || !slices.ContainsFunc(s.opt.Setup, func(x gatepost.Setting) bool {
+		to, _, _ := strings.Cut(x.Value, " ")
+		proxy := s.proxyOf(c)
+		return x.Program == proxy.program && slices.Contains(proxy.upstreams, x.Name) && slices.Contains(listed, port(to))
+	}) {
+		return ""
+	}
+	return fmt.Sprintf("Odoo is set to listen on %s, and port %s is none of them", strings.Join(listed, " and "), p)
+}
+
+// configuredPorts are those that Odoo listens on by what odoo.conf says, or leaves to the defaults; none without an odoo.conf.
+func (s *scene) configuredPorts() (listed []string) {
+	files := make(map[string]map[string]string) // the ports in each odoo.conf
+	for _, x := range s.opt.Setup {
+		if x.Program != "odoo" || x.Line == 0 { // 0: an option of the command line
+			continue
+		}
+		if files[x.File] == nil {
+			files[x.File] = map[string]string{"http_port": "8069", "gevent_port": "8072"}
+		}
+		if name, ok := portSettings[x.Name]; ok {
+			files[x.File][name] = x.Value
+		}
+	}
+	for _, ports := range files {
+		for _, p := range ports {
+			listed = append(listed, p)
+		}
+	}
+	slices.Sort(listed)
+	return slices.Compact(listed)
+}
+
+// portSettings are the names in odoo.conf of what newer versions call so.
+var portSettings = map[string]string{"http_port": "http_port", "xmlrpc_port": "http_port", "gevent_port": "gevent_port", "longpolling_port": "gevent_port"}
 
 // inItsWords is what nginx's error line says, behind a colon.
 func (c *Case) inItsWords() string {
