@@ -99,3 +99,22 @@ func readOdooConf(file string, data []byte) (all []gatepost.Setting, err error) 
 	}
 	return all, err
 }
+
+// OdooArguments returns the settings that Odoo's command line makes, which beat those of its configuration file: --limit-time-real=300
+// is limit_time_real there.
+func OdooArguments(args []string) (all gatepost.Setup) {
+	for i, a := range args {
+		name, value, ok := strings.Cut(a, "=")
+		if !ok && i+1 < len(args) && !strings.HasPrefix(args[i+1], "-") {
+			value, ok = args[i+1], true
+		}
+		name, long := strings.CutPrefix(name, "--")
+		if a == "-p" {
+			name, long = "http_port", true
+		}
+		if name = strings.ReplaceAll(name, "-", "_"); ok && long && slices.Contains(odooSettings, name) {
+			all = append(all, gatepost.Setting{Program: "odoo", Name: name, Value: value})
+		}
+	}
+	return all
+}

@@ -40,6 +40,7 @@ const analyzeExamples = `  gatepost analyze
 func newAnalyze(e *env) *cobra.Command {
 	var in readingFlags
 	var out writingFlags
+	var dry bool
 	cmd := &cobra.Command{
 		Use:     "analyze [PATH...]",
 		Short:   "read logs and report every failure with its cause",
@@ -47,6 +48,9 @@ func newAnalyze(e *env) *cobra.Command {
 		Example: analyzeExamples,
 		GroupID: groupReading,
 		RunE: func(cmd *cobra.Command, paths []string) error {
+			if dry {
+				return e.dryRun(cmd.Context(), &in, paths)
+			}
 			w, err := out.resolve(e)
 			if err != nil {
 				return err
@@ -55,6 +59,7 @@ func newAnalyze(e *env) *cobra.Command {
 		},
 	}
 	in.add(cmd)
+	cmd.Flags().BoolVar(&dry, "dry-run", false, "say what would be read, as what, and from when to when")
 	e.redaction.add(cmd)
 	out.add(cmd)
 	return cmd

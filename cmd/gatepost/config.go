@@ -34,6 +34,12 @@ func readConfig(f *source.File) (settings []gatepost.Setting, ok bool, err error
 	return settings, true, err
 }
 
+// isConfig reports whether f is a configuration file.
+func isConfig(f *source.File) bool {
+	_, ok, _ := readConfig(f)
+	return ok
+}
+
 // logFormats returns the log_formats among settings.
 func logFormats(settings []gatepost.Setting) []parser.NginxFormat {
 	var formats []parser.NginxFormat

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"gatepost"
 	"gatepost/parser"
@@ -22,6 +23,7 @@ type ingest struct {
 	*reading
 	store    *store.Store
 	progress *progress
+	machine  *machine // whose logs these are, nil when the user named them
 
 	setup    gatepost.Setup
 	files    map[int]*source.File // of this run, by the ID of their source
@@ -51,13 +53,19 @@ func (in *ingest) note(format string, args ...any) {
 // Files are read side by side, as many as there are cores: unpacking is the work of one core for each. What
 // is said of them comes in their own order all the same. A file that begins like one that is still being
 // read waits, since it may be its continuation.
-func (in *ingest) read(ctx context.Context, files []*source.File) error {
-	var err error
+//
+// What it reads of the machine itself, beside files, it returns: the caller closes it.
+func (in *ingest) read(ctx context.Context, files []*source.File, now time.Time) (system []*source.File, err error) {
 	if in.known, err = in.store.Sources(ctx); err != nil {
-		return err
+		return nil, err
 	}
-	in.files, in.parsers, in.begins = make(map[int]*source.File), make(map[int]*parser.Parser), make(map[int]int64)
 	logs := in.configurations(files)
+	system = in.systemLogs(ctx, logs, now)
+	return system, in.readLogs(ctx, append(logs, system...))
+}
+
+func (in *ingest) readLogs(ctx context.Context, logs []*source.File) error {
+	in.files, in.parsers, in.begins = make(map[int]*source.File), make(map[int]*parser.Parser), make(map[int]int64)
 	in.findOdoo(logs)
 	in.progress.expect(logs)
 	defer in.progress.done()
@@ -346,6 +354,10 @@ func (r *fileReading) unknown(src *gatepost.Source, sample []byte, size int64) {
 	src.Bytes = size
 	src.Problem = "the format is not known"
 	hint := "--nginx-format with the log_format of an access log, or nginx.conf beside it; else --source FORMAT=" + src.Path + " with one of " + strings.Join(formatNames(), ", ")
+	if r.machine.isUsual(src.Path) {
+		r.note("%s: lies where logs usually do, and is none that is known", src.Path)
+		return
+	}
 	if binary(sample) {
 		src.Problem = "is binary data and no log"
 		hint = "name the logs one by one, or move what is no log out of the way"

@@ -55,9 +55,9 @@ type env struct {
 	now            func() time.Time
 	zone           *time.Location // of the machine
 	getenv         func(string) string
-	places         []string // where logs usually lie
-	atOnce         int      // failures that are judged at once, 0 for as many as is usual
-	searchLeast    int64    // bytes of a log that is worth a search, 0 for what is reasonable
+	root           string // of the file system in which logs are found, "" for that of this machine
+	atOnce         int    // failures that are judged at once, 0 for as many as is usual
+	searchLeast    int64  // bytes of a log that is worth a search, 0 for what is reasonable
 	redaction
 }
 
@@ -76,10 +76,6 @@ func system() env {
 		now:            time.Now,
 		zone:           time.Local,
 		getenv:         os.Getenv,
-		places: []string{
-			"/var/log/nginx", "/var/log/haproxy.log", "/var/log/traefik", "/var/log/odoo", "/var/log/postgresql",
-			"/var/log/kern.log", "/var/log/syslog", "/var/log/messages",
-		},
 	}
 }
 

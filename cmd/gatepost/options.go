@@ -31,6 +31,7 @@ type readingFlags struct {
 	bootTime     string
 	workers      int
 	db           string
+	root         string
 	whole        bool // no option: the command wants all lines, whatever time is asked for
 }
 
@@ -47,6 +48,7 @@ func (f *readingFlags) add(cmd *cobra.Command) {
 	fs.IntVar(&f.year, "year", 0, "`YEAR` of stamps that have none; otherwise by the file's modification time")
 	fs.StringVar(&f.bootTime, "boot-time", "", "the machine booted at `TIME`, for stamps that count from there")
 	fs.IntVar(&f.workers, "workers", 0, "Odoo has `N` HTTP workers, when no odoo.conf tells")
+	fs.StringVar(&f.root, "root", "", "without a PATH, find the logs of the machine whose disk lies in `DIR`")
 	addDB(cmd, &f.db, "keep what was read in `FILE`, and next time read only what is new")
 	completeWith(cmd, "source", func() []string {
 		var names []string
@@ -79,6 +81,7 @@ type reading struct {
 	year         int
 	bootTime     gatepost.Time
 	db           string
+	root         string
 	whole        bool
 	searchLeast  int64 // bytes of a log that is worth a search
 }
@@ -87,7 +90,7 @@ type reading struct {
 type override struct{ format, path string }
 
 func (f *readingFlags) resolve(e *env) (*reading, error) {
-	r := &reading{since: gatepost.NoTime, until: gatepost.NoTime, bootTime: gatepost.NoTime, year: f.year, db: f.db, whole: f.whole}
+	r := &reading{since: gatepost.NoTime, until: gatepost.NoTime, bootTime: gatepost.NoTime, year: f.year, db: f.db, root: f.root, whole: f.whole}
 	r.searchLeast = cmp.Or(e.searchLeast, searchLeast)
 	now := e.now().In(e.zone)
 	var err error

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -40,18 +39,13 @@ func (a *analysis) close() error {
 // lines that prove it. The caller closes what it returns, also beside an error.
 func (e *env) analyze(ctx context.Context, r *reading, paths []string) (*analysis, error) {
 	a := &analysis{env: e}
-	paths, err := e.orUsualPlaces(r.paths(paths))
-	if err != nil {
+	in := &ingest{reading: r, progress: newProgress(e)}
+	var err error
+	if a.files, a.paths, err = e.find(ctx, in, paths); err != nil {
 		return a, err
 	}
-	files, problems := source.Find(ctx, paths, e.stdin, e.now())
-	a.files, a.paths = files, paths
 	if e.asked {
-		e.redactor().Files(paths...)
-	}
-	in := &ingest{reading: r, progress: newProgress(e)}
-	for _, p := range problems {
-		in.trouble(remedy(p), "%v", p)
+		e.redactor().Files(a.paths...)
 	}
 	return a, a.judge(ctx, in)
 }
@@ -62,30 +56,14 @@ func (e *env) analyzeFiles(ctx context.Context, r *reading, files []*source.File
 	return a, a.judge(ctx, &ingest{reading: r, progress: newProgress(e)})
 }
 
-func (e *env) orUsualPlaces(paths []string) ([]string, error) {
-	if len(paths) > 0 {
-		return paths, nil
-	}
-	for _, p := range e.places {
-		if _, err := os.Stat(p); err == nil {
-			paths = append(paths, p)
-		}
-	}
-	if len(paths) == 0 {
-		return nil, failed("gatepost analyze DIR-or-FILE..., or gatepost demo",
-			"no logs in the usual places: %s", strings.Join(e.places, ", "))
-	}
-	return paths, nil
-}
-
 func (a *analysis) judge(ctx context.Context, in *ingest) error {
 	var err error
 	if a.store, err = store.Open(ctx, in.db); err != nil {
 		return err
 	}
 	in.store = a.store
-	err = in.read(ctx, a.files)
-	a.troubles = in.troubles
+	system, err := in.read(ctx, a.files, a.env.now())
+	a.files, a.troubles = append(a.files, system...), in.troubles
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "rewrite the expected output in the scri
 
 // The scripts in testdata/script are the manual of the program as tests. In each of them logs/
 // holds the incident of "gatepost demo": 184 access lines with failures in lines 67, 76 and 115.
-// The variables NOW, PLACES and TERMINAL stand for the clock, the usual places of logs and what
+// The variables NOW, ROOT and TERMINAL stand for the clock, the machine's file system and what
 // is a terminal, SEARCHED for the bytes of a log that is worth a search.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
@@ -42,7 +42,7 @@ func scriptEnv() env {
 		}
 		return now
 	}
-	e.places = filepath.SplitList(os.Getenv("PLACES"))
+	e.root = os.Getenv("ROOT")
 	e.stdoutTerminal = strings.Contains(os.Getenv("TERMINAL"), "stdout")
 	e.stderrTerminal = strings.Contains(os.Getenv("TERMINAL"), "stderr")
 	e.searchLeast, _ = strconv.ParseInt(os.Getenv("SEARCHED"), 10, 64)
@@ -56,7 +56,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup: func(s *testscript.Env) error {
 			s.Setenv("NOW", "2026-11-23T08:00:00Z")
-			s.Setenv("PLACES", filepath.Join(s.WorkDir, "nowhere"))
+			s.Setenv("ROOT", filepath.Join(s.WorkDir, "nowhere"))
 			logs := filepath.Join(s.WorkDir, "logs")
 			if err := os.CopyFS(logs, os.DirFS("demo")); err != nil {
 				return err
