@@ -16,11 +16,12 @@ import (
 // parser must not have to think of the store.
 //
 //	0  gatepost                                   the vocabulary
-//	1  parser, parser/source, correlate, store, redact, reports
+//	1  discovery, parser, parser/source, correlate, store, redact, reports
 //	2  cmd/gatepost                               wires them
 //	   bench/makelogs                             stands outside: it makes logs to measure with
 var floors = map[string]int{
 	"gatepost":                0,
+	"gatepost/discovery":      1,
 	"gatepost/parser":         1,
 	"gatepost/parser/source":  1,
 	"gatepost/correlate":      1,
@@ -40,9 +41,11 @@ var bans = []struct {
 	{"database/sql", []string{"gatepost/store"}, "rows and transactions are the store's business"},
 	{"modernc.org", []string{"gatepost/store"}, "only the store knows that it is SQLite"},
 	{"html/template", []string{"gatepost/reports"}, "only reports draw"},
-	{"os", []string{"gatepost/parser/source", "gatepost/store", "gatepost/cmd/gatepost", "gatepost/bench/makelogs"}, "a format, a cause and a report get their bytes and give theirs back: no files"},
+	{"os", []string{"gatepost/discovery", "gatepost/parser/source", "gatepost/store", "gatepost/cmd/gatepost", "gatepost/bench/makelogs"}, "a format, a cause and a report get their bytes and give theirs back: no files"},
 	{"crypto/rand", []string{"gatepost/cmd/gatepost"}, "chance is an input: the same key must give the same stand-ins"},
 	{"net/http", []string{"gatepost/cmd/gatepost"}, "nothing below cmd talks to a network"},
+	{"os/exec", []string{"gatepost/parser/source"}, "the one program that is run is journalctl, where the journal is read"},
+	{"golang.org/x/sys", []string{"gatepost/parser/source"}, "the kernel is asked where its ring buffer is read"},
 	{"log", nil, "errors are returned, not logged"},
 	{"github.com/spf13", []string{"gatepost/cmd/gatepost"}, "flags belong to cmd"},
 	{"github.com/klauspost/compress", []string{"gatepost/parser/source", "gatepost/store"}, "bytes are compressed where they are read and where they are kept"},

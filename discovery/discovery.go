@@ -20,8 +20,15 @@ import (
 	"strings"
 
 	"gatepost"
-	"gatepost/parser"
 )
+
+// Reader understands configuration: this package knows only where it lies and what its settings mean for logs.
+type Reader struct {
+	// File returns the settings of a configuration file; ok is false when it is none that is known.
+	File func(path string, data []byte) (settings gatepost.Setup, ok bool)
+	// OdooArguments returns the settings that a command line of Odoo makes.
+	OdooArguments func(args []string) gatepost.Setup
+}
 
 // Found is what there is on a machine.
 type Found struct {
@@ -33,7 +40,8 @@ type Found struct {
 	seen   map[string]bool // paths of places
 	config map[string]bool // configuration files that were read
 	closed map[string]bool // directories that must not be looked into
-	root   string          // before all paths
+	reader Reader
+	root   string // before all paths
 }
 
 // Place is a file or a directory to read.
@@ -50,7 +58,7 @@ type program struct {
 	logs     []string // patterns of the paths where its logs usually lie
 
 	// arguments returns the configuration file that a command line names, and what it sets.
-	arguments func(p *process) (config string, set gatepost.Setup)
+	arguments func(p *process, r Reader) (config string, set gatepost.Setup)
 	// named returns patterns of the logs, and of the further configuration files, that a setting names; dir is where its file lies.
 	named func(s gatepost.Setting, dir string) (logs, config []string)
 }
@@ -66,8 +74,8 @@ var journals = []string{"/var/log/journal", "/run/log/journal"}
 
 // Machine finds what is on the machine whose file system lies under root: "" for the one this runs on, a directory for
 // the disk of another, where nothing runs.
-func Machine(root string) *Found {
-	f := newFound(strings.TrimSuffix(root, "/"))
+func Machine(root string, r Reader) *Found {
+	f := newFound(strings.TrimSuffix(root, "/"), r)
 	var running []*process
 	if root == "" {
 		running = processes("/proc")
@@ -97,8 +105,8 @@ func Machine(root string) *Found {
 	return f
 }
 
-func newFound(root string) *Found {
-	return &Found{Boot: gatepost.NoTime, root: root, seen: map[string]bool{}, config: map[string]bool{}, closed: map[string]bool{}}
+func newFound(root string, r Reader) *Found {
+	return &Found{Boot: gatepost.NoTime, root: root, reader: r, seen: map[string]bool{}, config: map[string]bool{}, closed: map[string]bool{}}
 }
 
 // mayReadJournal says so when journalctl will keep silent about what this user must not see.
@@ -120,7 +128,7 @@ func (f *Found) of(p *program, running []*process) (logs []Place) {
 		if p.arguments == nil || !slices.Contains(p.binaries, r.name) {
 			continue
 		}
-		config, set := p.arguments(r)
+		config, set := p.arguments(r, f.reader)
 		if config != "" {
 			logs = append(logs, f.read(p, r.root+r.absolute(config), r.root)...)
 		}
@@ -155,12 +163,11 @@ func (f *Found) read(p *program, path, root string) (logs []Place) {
 		f.Errors = append(f.Errors, err)
 		return nil
 	}
-	c := parser.DetectConfig(filepath.Base(path), data)
-	if c == nil {
+	settings, ok := f.reader.File(path, data)
+	if !ok {
 		return nil // it holds nothing that is of use, such as a list of types
 	}
 	f.place(Place{path, "configuration of " + p.name})
-	settings, _ := c.Read(path, data) // what is wrong with it is told when it is used
 	for _, s := range settings {
 		named, more := f.named(p, s, filepath.Dir(path), root)
 		logs = append(logs, named...)

@@ -8,7 +8,20 @@ import (
 	"testing"
 
 	"gatepost"
+	"gatepost/parser"
 )
+
+var reader = Reader{
+	File: func(path string, data []byte) (gatepost.Setup, bool) {
+		c := parser.DetectConfig(path, data)
+		if c == nil {
+			return nil, false
+		}
+		settings, _ := c.Read(path, data)
+		return settings, true
+	},
+	OdooArguments: parser.OdooArguments,
+}
 
 // lay writes files below a directory.
 func lay(t *testing.T, dir string, files map[string]string) {
@@ -58,7 +71,7 @@ func TestRunning(t *testing.T) {
 			p.dir = "/srv/odoo"
 		}
 	}
-	f := newFound(dir + "/elsewhere")
+	f := newFound(dir+"/elsewhere", reader)
 	var got []string
 	for _, p := range programs {
 		for _, place := range f.of(p, running) {
@@ -100,7 +113,7 @@ func TestHostileConfiguration(t *testing.T) {
 	if err := os.Symlink("/", filepath.Join(dir, "etc/odoo/loop.conf")); err != nil {
 		t.Fatal(err)
 	}
-	f := Machine(dir)
+	f := Machine(dir, reader)
 	var got []string
 	for _, p := range f.Places {
 		got = append(got, strings.TrimPrefix(p.Path, dir))

@@ -18,7 +18,7 @@ var nginx = &program{
 		"/etc/angie/angie.conf",
 	},
 	logs: []string{"/var/log/nginx", "/usr/local/nginx/logs", "/usr/local/openresty/nginx/logs", "/var/log/angie"},
-	arguments: func(p *process) (string, gatepost.Setup) {
+	arguments: func(p *process, _ Reader) (string, gatepost.Setup) {
 		// The master calls itself "nginx: master process /usr/sbin/nginx -c /etc/nginx/nginx.conf".
 		i := slices.Index(p.args, "-c")
 		if i < 0 || i+1 == len(p.args) {

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"gatepost"
-	"gatepost/parser"
 )
 
 // Facts: Odoo's command line reference (--config, --logfile; the short -c), debian/odoo.service and the images of Odoo.
@@ -17,11 +16,11 @@ var odoo = &program{
 		"/opt/odoo*/*.conf", "/opt/odoo*/*/*.conf", "/home/odoo*/*.conf", "/home/odoo*/.odoorc",
 	},
 	logs: []string{"/var/log/odoo", "/var/log/odoo*.log", "/var/log/openerp", "/opt/odoo*/log", "/opt/odoo*/logs"},
-	arguments: func(p *process) (config string, set gatepost.Setup) {
+	arguments: func(p *process, r Reader) (config string, set gatepost.Setup) {
 		if len(p.args) > 0 && strings.HasSuffix(p.args[0], "gevent") || slices.Contains(p.args, "gevent") {
 			return "", nil // a child of one that is looked at
 		}
-		set = parser.OdooArguments(p.args)
+		set = r.OdooArguments(p.args)
 		for i, a := range p.args {
 			if value, ok := strings.CutPrefix(a, "--config="); ok {
 				config = value

@@ -20,7 +20,7 @@ var postgresql = &program{
 	logs: []string{
 		"/var/log/postgresql", "/var/lib/pgsql/data/log", "/var/lib/pgsql/data/pg_log", "/var/lib/pgsql/*/data/log", "/var/lib/postgresql/*/*/log", "/var/lib/postgresql/data/log",
 	},
-	arguments: func(p *process) (config string, set gatepost.Setup) {
+	arguments: func(p *process, _ Reader) (config string, set gatepost.Setup) {
 		for i, a := range p.args {
 			if value, ok := strings.CutPrefix(a, "config_file="); ok {
 				return value, nil

@@ -10,7 +10,13 @@ Traefik, logs of Odoo, PostgreSQL and PgBouncer, kernel log; what syslog, the jo
 containers collected of several programs is taken apart. Plain or compressed with gzip,
 zstd, bzip2, xz or lz4, and in archives of tar or zip, whose members are named
 ARCHIVE!MEMBER. nginx.conf, haproxy.cfg, odoo.conf and postgresql.conf that lie among the
-logs are used as configuration. Without a PATH the usual places of this machine are read.
+logs are used as configuration.
+
+Without a PATH the logs of this machine are found: those that the configuration of nginx,
+Odoo and PostgreSQL names, with what rotation made of them, those of containers, and what
+lies in the usual places; where syslog writes no files, the journal by journalctl, or else
+the kernel's ring buffer. With --root the disk of another machine is searched in this way.
+--dry-run says what would be read.
 
 HAProxy answers 503 where nobody took a request, which nginx calls 502: --status
 502,503,504 counts these as failures too.
@@ -31,6 +37,7 @@ made; 2 wrong usage; 3 it was made, but part of the input could not be read or w
 recognised; 4 a condition given with --fail-on holds.`
 
 const analyzeExamples = `  gatepost analyze
+  gatepost analyze --dry-run
   gatepost analyze /var/log/nginx /var/log/odoo/odoo.log /var/log/kern.log
   journalctl -k -o short-iso | gatepost analyze logs/ -
   gatepost analyze --since yesterday --tz Europe/Paris logs/

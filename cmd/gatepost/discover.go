@@ -10,6 +10,7 @@ import (
 
 	"gatepost"
 	"gatepost/discovery"
+	"gatepost/parser"
 	"gatepost/parser/source"
 )
 
@@ -24,7 +25,7 @@ func (e *env) find(ctx context.Context, in *ingest, args []string) (files []*sou
 	paths = in.paths(args)
 	if len(paths) == 0 {
 		root := cmp.Or(in.root, e.root)
-		in.machine = &machine{discovery.Machine(root), root == ""}
+		in.machine = &machine{discovery.Machine(root, discovery.Reader{File: settingsOf, OdooArguments: parser.OdooArguments}), root == ""}
 		for _, err := range in.machine.Errors {
 			in.trouble(remedy(err), "%v", err)
 		}
@@ -44,6 +45,16 @@ func (e *env) find(ctx context.Context, in *ingest, args []string) (files []*sou
 		files = in.withoutOld(files)
 	}
 	return files, paths, nil
+}
+
+// settingsOf reads a configuration file for those who look for what it names. What is wrong with it is told when it is used.
+func settingsOf(path string, data []byte) (gatepost.Setup, bool) {
+	c := parser.DetectConfig(filepath.Base(path), data)
+	if c == nil {
+		return nil, false
+	}
+	settings, _ := c.Read(path, data)
+	return settings, true
 }
 
 // place returns why a file was found, nil when it was named.

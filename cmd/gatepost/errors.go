@@ -104,6 +104,8 @@ func remedy(err error) string {
 		return "check the spelling, or name the directory that holds the logs"
 	case errors.Is(err, source.ErrWindow):
 		return "unpack it with zstd -d --long=31, and name what it holds"
+	case errors.Is(err, source.ErrNoJournalctl):
+		return "where there is one: journalctl --file FILE -o export >journal.export, and read that"
 	case errors.Is(err, source.ErrFiles):
 		return "name the logs one by one, or the folders that hold little else"
 	case errors.Is(err, io.ErrUnexpectedEOF):

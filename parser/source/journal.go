@@ -15,8 +15,8 @@ import (
 	"gatepost"
 )
 
-// Files of the systemd journal are read by journalctl, whose JSON is a wrapping like others. Facts: journalctl(1) of systemd 236 and later,
-// "Journal File Format".
+// Files of the systemd journal are read by journalctl, whose export is a wrapping like others. It is the form in which an entry
+// is the same text every time; in JSON the fields come in any order. Facts: journalctl(1) of systemd 236 and later, "Journal File Format".
 var _ = register(Kind{
 	Name:   "journal",
 	Doc:    "files of the systemd journal (.journal), where journalctl is installed",
@@ -37,7 +37,7 @@ func journalctl(ctx context.Context, args ...string) (io.ReadCloser, error) {
 		return nil, ErrNoJournalctl
 	}
 	ctx, stop := context.WithCancel(ctx)
-	c := exec.CommandContext(ctx, path, append([]string{"--no-pager", "--quiet", "--all", "--output=json", "--output-fields=" + journalFields}, args...)...)
+	c := exec.CommandContext(ctx, path, append([]string{"--no-pager", "--quiet", "--all", "--output=export", "--output-fields=" + journalFields}, args...)...)
 	c.Env = append(os.Environ(), "LC_ALL=C", "TZ=UTC")
 	p := &program{command: c, stop: stop}
 	c.Stderr = &p.said

@@ -2,13 +2,9 @@ package source
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
 	"strconv"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"gatepost"
 )
@@ -19,23 +15,11 @@ const RingName = "kernel ring buffer"
 // KernelRing makes a File of the ring buffer in which the kernel keeps its last lines, with stamps as dmesg --time-format iso
 // gives them: boot is when the machine came up. Lines up to the time after are left out, none when that is NoTime. Facts: syslog(2), dmesg(1).
 func KernelRing(boot, after gatepost.Time, now time.Time) (*File, error) {
-	size, err := unix.Klogctl(unix.SYSLOG_ACTION_SIZE_BUFFER, nil)
+	ring, err := kernelRing()
 	if err != nil {
-		return nil, klogError(err)
+		return nil, fmt.Errorf("%s: %w", RingName, err)
 	}
-	ring := make([]byte, size)
-	n, err := unix.Klogctl(unix.SYSLOG_ACTION_READ_ALL, ring)
-	if err != nil {
-		return nil, klogError(err)
-	}
-	return InMemory(RingName, ringText(ring[:n], boot, after), now), nil
-}
-
-func klogError(err error) error {
-	if errors.Is(err, unix.EPERM) {
-		err = fs.ErrPermission
-	}
-	return fmt.Errorf("%s: %w", RingName, err)
+	return InMemory(RingName, ringText(ring, boot, after), now), nil
 }
 
 // ringText gives the lines "<6>[    0.002509] text" of the buffer stamps with a date.
