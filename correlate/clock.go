@@ -30,7 +30,7 @@ func Align(ctx context.Context, h History, sources []gatepost.Source, o Options)
 func (p *part) align(ctx context.Context, clocks map[int]gatepost.Clock) error {
 	a := aligner{opt: p.opt, raw: make(map[gatepost.Kind][]gatepost.Event), zone: make(map[int]gatepost.Clock)}
 	q := gatepost.Query{Sparse: p.ballots(), Kinds: []gatepost.Kind{
-		gatepost.NginxRequest, gatepost.NginxError, gatepost.KernelOOM, gatepost.OdooWorkerAlive, gatepost.OdooListening, gatepost.OdooParentChanged,
+		gatepost.NginxRequest, gatepost.NginxError, gatepost.KernelOOM, gatepost.KernelSegfault, gatepost.OdooWorkerAlive, gatepost.OdooListening, gatepost.OdooParentChanged,
 		gatepost.OdooWorkerExit, gatepost.OdooWorkerTimeout, gatepost.OdooWorkerError, gatepost.OdooStart, gatepost.OdooStop, gatepost.UnitStop, gatepost.UnitStarted,
 		gatepost.OdooBadQuery, gatepost.OdooRequest, gatepost.PgSerialization, gatepost.PgError, gatepost.PgStatement, gatepost.PgLockAcquired,
 		gatepost.OdooDBFailed, gatepost.PgTooMany, gatepost.PgRefused,

@@ -142,12 +142,12 @@ func (a *aligner) errorVotes(src *gatepost.Source) []vote {
 	return frequent
 }
 
-// killVotes pairs kernel kills with what Odoo logs of them: a new worker in the place of the dead
+// killVotes pairs kills of the kernel, and crashes that it saw, with what Odoo logs of them: a new worker in the place of the dead
 // one, children that miss their master. The victim must have been born by then.
 func (a *aligner) killVotes(src *gatepost.Source) []vote {
 	var votes []vote
 	replacements := a.replacements()
-	for _, k := range a.of(gatepost.KernelOOM, src.ID) {
+	for _, k := range append(a.of(gatepost.KernelOOM, src.ID), a.of(gatepost.KernelSegfault, src.ID)...) {
 		if !ofOdoo(k.Name) {
 			continue
 		}
@@ -220,10 +220,23 @@ func (a *aligner) replacements() []gatepost.Event {
 		ends = append(ends, a.raw[k]...)
 	}
 	slices.SortFunc(ends, byTime)
-	unexplained := slices.DeleteFunc(slices.Clone(alive), func(e gatepost.Event) bool {
-		i, _ := slices.BinarySearchFunc(ends, e.Time.Add(-replaceWithin), func(x gatepost.Event, t gatepost.Time) int { return cmp.Compare(x.Time, t) })
-		return i < len(ends) && ends[i].Time <= e.Time.Add(time.Second)
-	})
+	// Each end explains one: the first that comes alive after it.
+	explained := make([]bool, len(alive))
+	for _, x := range ends {
+		i, _ := slices.BinarySearchFunc(alive, x.Time.Add(-time.Second), func(e gatepost.Event, t gatepost.Time) int { return cmp.Compare(e.Time, t) })
+		for ; i < len(alive) && alive[i].Time <= x.Time.Add(replaceWithin); i++ {
+			if !explained[i] && alive[i].Ref.Source == x.Ref.Source {
+				explained[i] = true
+				break
+			}
+		}
+	}
+	var unexplained []gatepost.Event
+	for i, e := range alive {
+		if !explained[i] {
+			unexplained = append(unexplained, e)
+		}
+	}
 	if len(unexplained) > 0 {
 		alive = unexplained
 	}
