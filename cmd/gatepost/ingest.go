@@ -32,6 +32,7 @@ type ingest struct {
 	odoo     bool              // a log of Odoo is among the files
 	known    []gatepost.Source // what the store has, whenever it was read
 	logs     int               // files of a known format
+	strange  []string          // what only lies where logs do
 	notes    []string          // worth knowing, nothing is missing
 	troubles []trouble         // what was not read or not recognised
 }
@@ -93,7 +94,22 @@ func (in *ingest) readLogs(ctx context.Context, logs []*source.File) error {
 			return errors.Join(err, finishAll(open[i+1:], cancel))
 		}
 	}
+	in.noteStrange()
 	return nil
+}
+
+// noteStrange says what lies where logs usually do and is none that is known.
+func (in *ingest) noteStrange() {
+	const most = 5
+	n := len(in.strange)
+	if n == 0 {
+		return
+	}
+	shown := strings.Join(in.strange[:min(n, most)], ", ")
+	if n > most {
+		shown += fmt.Sprintf(" and %d more", n-most)
+	}
+	in.note("where logs usually lie, these are none that is known: %s", shown)
 }
 
 // finishAll ends what is still being read after an error, which is told already.
@@ -355,7 +371,7 @@ func (r *fileReading) unknown(src *gatepost.Source, sample []byte, size int64) {
 	src.Problem = "the format is not known"
 	hint := "--nginx-format with the log_format of an access log, or nginx.conf beside it; else --source FORMAT=" + src.Path + " with one of " + strings.Join(formatNames(), ", ")
 	if r.machine.isUsual(src.Path) {
-		r.note("%s: lies where logs usually do, and is none that is known", src.Path)
+		r.ingest.strange = append(r.ingest.strange, src.Path)
 		return
 	}
 	if binary(sample) {

@@ -98,10 +98,7 @@ func (a *analysis) judge(ctx context.Context, in *ingest) error {
 	if err != nil {
 		return err
 	}
-	a.model.Watched, a.model.Paths = in.watched, a.paths
-	if in.db != "" {
-		a.model.Paths = []string{"--db", in.db}
-	}
+	a.model.Watched, a.model.Paths = in.watched, in.again(a.paths)
 	if err := a.within(ctx, in); err != nil {
 		return err
 	}
@@ -109,6 +106,19 @@ func (a *analysis) judge(ctx context.Context, in *ingest) error {
 		a.model.Zone = in.zone
 	}
 	a.model.Notes = slices.Concat(in.notes, a.withoutLedger(), result.Notes)
+	return nil
+}
+
+// again are the arguments with which another command sees the same logs, given the paths that were read.
+func (in *ingest) again(paths []string) []string {
+	switch {
+	case in.db != "":
+		return []string{"--db", in.db}
+	case in.machine == nil:
+		return paths
+	case in.root != "":
+		return []string{"--root", in.root}
+	}
 	return nil
 }
 
