@@ -56,6 +56,9 @@ func newAnalyze(e *env) *cobra.Command {
 		GroupID: groupReading,
 		RunE: func(cmd *cobra.Command, paths []string) error {
 			if dry {
+				if len(out.formats)+len(out.outputs)+len(out.failOn) > 0 {
+					return usage("gatepost analyze --dry-run PATH...", "--dry-run: makes no report, so --format, --output and --fail-on have no use")
+				}
 				return e.dryRun(cmd.Context(), &in, paths)
 			}
 			w, err := out.resolve(e)
