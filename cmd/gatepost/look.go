@@ -46,28 +46,37 @@ func (in *ingest) look(f *source.File, s *source.Stream, end bool) ([]gatepost.S
 		}
 	}
 	var looks []gatepost.Source
-	seen, batch := make(map[*parser.Parser]int), new(gatepost.Batch)
-	see := func(p *parser.Parser, b *gatepost.Block, strand, host string) {
-		i, known := seen[p]
-		if !known {
+	see := func(p *parser.Parser, strand, host string, batch *gatepost.Batch) {
+		i := slices.IndexFunc(looks, func(l gatepost.Source) bool {
+			return l.Strand == strand && l.Host == host && l.Format == p.Format.Name && l.Dialect == p.Dialect
+		})
+		if i < 0 {
 			i = len(looks)
-			seen[p] = i
 			looks = append(looks, gatepost.Source{Strand: strand, Host: host, Format: p.Format.Name, Dialect: p.Dialect, First: gatepost.NoTime, Last: gatepost.NoTime})
 		}
-		p.Parse(b, batch)
 		looks[i].Count(batch)
 	}
+	batch := new(gatepost.Batch)
 	for _, text := range [][]byte{sample, last} {
 		sorter := p.Sorter()
 		if sorter == nil {
-			see(p, &gatepost.Block{Line: 1, Data: text}, "", "")
+			p.Parse(&gatepost.Block{Line: 1, Data: text}, batch)
+			see(p, "", "", batch)
 			continue
 		}
 		sorter.Add(&gatepost.Block{Line: 1, Data: text})
 		for strand := range sorter.Ready(true) {
 			var b gatepost.Block
 			strand.Take(&b, true)
-			see(strand.Parser, &b, strand.Name, strand.Host)
+			strand.Parser.Parse(&b, batch)
+			see(strand.Parser, strand.Name, strand.Host, batch)
+		}
+	}
+	if sorter := p.Sorter(); sorter != nil {
+		for strand := range sorter.Strands() {
+			if idle, ok := strand.Idle(); ok {
+				see(p, "", strand.Host, &idle)
+			}
 		}
 	}
 	return looks, nil
