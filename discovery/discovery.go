@@ -112,7 +112,7 @@ func newFound(root string, r Reader) *Found {
 // mayReadJournal says so when journalctl will keep silent about what this user must not see.
 func (f *Found) mayReadJournal() {
 	for _, dir := range journals {
-		for _, path := range f.match(dir + "/*/system.journal") {
+		for _, path := range f.match("", dir+"/*/system.journal") {
 			if file, err := os.Open(path); err != nil {
 				f.Errors = append(f.Errors, err)
 			} else {
@@ -130,7 +130,9 @@ func (f *Found) of(p *program, running []*process) (logs []Place) {
 		}
 		config, set := p.arguments(r, f.reader)
 		if config != "" {
-			logs = append(logs, f.read(p, r.root+r.absolute(config), r.root)...)
+			if path, err := real(r.root, r.root+r.absolute(config)); err == nil {
+				logs = append(logs, f.read(p, path, r.root)...)
+			}
 		}
 		for _, s := range set {
 			s.File = r.String()
@@ -140,7 +142,7 @@ func (f *Found) of(p *program, running []*process) (logs []Place) {
 		}
 	}
 	for _, pattern := range p.config {
-		for _, path := range f.match(f.root + pattern) {
+		for _, path := range f.match(f.root, pattern) {
 			logs = append(logs, f.read(p, path, f.root)...)
 		}
 	}
@@ -233,36 +235,38 @@ func (f *Found) place(p Place) {
 
 func (f *Found) matchAll(root string, patterns []string) (paths []string) {
 	for _, pattern := range patterns {
-		paths = append(paths, f.match(within(root, pattern))...)
+		paths = append(paths, f.match(root, pattern)...)
 	}
 	return paths
 }
 
-// match returns what there is of a pattern, by name. A directory of it that must not be looked into is an error.
-func (f *Found) match(pattern string) []string {
+// match returns what there is of a pattern below a root, by name. A directory of it that must not be looked into is an error.
+func (f *Found) match(root, pattern string) (paths []string) {
+	pattern = within(root, pattern)
 	dir := filepath.Dir(pattern)
 	for strings.ContainsAny(dir, "*?[") {
 		dir = filepath.Dir(dir)
 	}
-	if d, err := os.Open(dir); err == nil {
+	seen, err := real(root, dir)
+	if err != nil {
+		return nil
+	}
+	if d, err := os.Open(seen); err == nil {
 		d.Close()
-	} else if errors.Is(err, fs.ErrPermission) && !f.closed[dir] {
-		f.closed[dir] = true
+	} else if errors.Is(err, fs.ErrPermission) && !f.closed[seen] {
+		f.closed[seen] = true
 		f.Errors = append(f.Errors, err)
 	}
-	paths, err := filepath.Glob(pattern)
+	found, err := filepath.Glob(seen + strings.TrimPrefix(pattern, dir))
 	if err != nil {
 		return nil // strangers write configuration
 	}
-	return paths
-}
-
-// within puts a root before a path that does not have it.
-func within(root, path string) string {
-	if root == "" || path == root || strings.HasPrefix(path, root+"/") {
-		return path
+	for _, path := range found {
+		if path, err = real(root, path); err == nil {
+			paths = append(paths, path)
+		}
 	}
-	return root + path
+	return paths
 }
 
 // withRotated adds to the patterns of logs those of what rotation makes of them: access.log.1, access.log.2.gz,

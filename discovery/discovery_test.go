@@ -108,17 +108,27 @@ func TestHostileConfiguration(t *testing.T) {
 		"etc/nginx/nginx.conf":    "http { include /etc/nginx/*.conf; include nginx.conf; access_log /[; error_log ../../../../../../log/x; access_log '/var/log/\x1b[2J'; }",
 		"etc/nginx/second.conf":   "include /etc/nginx/nginx.conf;\naccess_log a;\n",
 		"etc/odoo/odoo.conf":      "[options]\nlogfile = /var/log/odoo/*\nworkers = 1\n",
+		"srv/site.conf":           "server {\n access_log /srv/site.log;\n}\n",
+		"srv/site.log":            "",
 		"var/log/odoo/server.log": "",
 	})
 	if err := os.Symlink("/", filepath.Join(dir, "etc/odoo/loop.conf")); err != nil {
 		t.Fatal(err)
+	}
+	// Links are those of the machine below: Debian's sites-enabled has such.
+	for link, target := range map[string]string{
+		"etc/nginx/linked.conf": "/srv/site.conf", "etc/nginx/outside.conf": "../../../../../../../../etc/passwd", "etc/nginx/round.conf": "round.conf",
+	} {
+		if err := os.Symlink(target, filepath.Join(dir, link)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	f := Machine(dir, reader)
 	var got []string
 	for _, p := range f.Places {
 		got = append(got, strings.TrimPrefix(p.Path, dir))
 	}
-	want := []string{"/etc/nginx/nginx.conf", "/etc/nginx/second.conf", "/etc/odoo/odoo.conf", "/var/log/odoo/server.log", "/var/log/odoo"}
+	want := []string{"/etc/nginx/nginx.conf", "/srv/site.conf", "/etc/nginx/second.conf", "/etc/odoo/odoo.conf", "/srv/site.log", "/var/log/odoo/server.log", "/var/log/odoo"}
 	if !slices.Equal(got, want) || len(f.Errors) > 0 {
 		t.Errorf("found %q, %v, want %q", got, f.Errors, want)
 	}
