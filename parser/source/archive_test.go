@@ -214,7 +214,7 @@ func TestArchives(t *testing.T) {
 			}
 			data := make(t, c.entries...)
 			forms := map[string][]byte{"": data}
-			for _, k := range Kinds() {
+			for _, k := range packings() {
 				forms["."+k.Name] = packed(t, k.Name, string(data))
 			}
 			for ext, data := range forms {
@@ -330,7 +330,7 @@ func TestBombs(t *testing.T) {
 	const mib = 1 << 20
 	zeros := strings.Repeat("\x00", 8*mib)
 	cut := fmt.Sprintf("%.60q", zeros)
-	for _, k := range Kinds() {
+	for _, k := range packings() {
 		bomb := packed(t, k.Name, zeros)
 		want := fmt.Sprintf("A: %s, %s: %v\n", cut, k.Name, ErrUnpacked)
 		if got := allowed(t, bomb, mib); got != want {
@@ -612,7 +612,7 @@ func FuzzFind(f *testing.F) {
 		for _, b := range Archives() {
 			f.Add(makers[b.Name](f, content{name: "inner", text: string(data)}, log))
 		}
-		for _, k := range Kinds() {
+		for _, k := range packings() {
 			f.Add(packed(f, k.Name, string(data)))
 			f.Add(makers[a.Name](f, content{name: "packed", text: string(packed(f, k.Name, log.text))}))
 		}
