@@ -130,7 +130,7 @@ func (f *Found) of(p *program, running []*process) (logs []Place) {
 		}
 		config, set := p.arguments(r, f.reader)
 		if config != "" {
-			if path, err := real(r.root, r.root+r.absolute(config)); err == nil {
+			if path, err := follow(r.root, r.root+r.absolute(config)); err == nil {
 				logs = append(logs, f.read(p, path, r.root)...)
 			}
 		}
@@ -247,7 +247,7 @@ func (f *Found) match(root, pattern string) (paths []string) {
 	for strings.ContainsAny(dir, "*?[") {
 		dir = filepath.Dir(dir)
 	}
-	seen, err := real(root, dir)
+	seen, err := follow(root, dir)
 	if err != nil {
 		return nil
 	}
@@ -262,7 +262,7 @@ func (f *Found) match(root, pattern string) (paths []string) {
 		return nil // strangers write configuration
 	}
 	for _, path := range found {
-		if path, err = real(root, path); err == nil {
+		if path, err = follow(root, path); err == nil {
 			paths = append(paths, path)
 		}
 	}

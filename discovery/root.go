@@ -18,9 +18,9 @@ func within(root, path string) string {
 // linkLimit bounds the links on the way to one file, as Linux does.
 const linkLimit = 40
 
-// real follows the links of a path below a root as whoever has that for his root does: an absolute one begins there anew, and
+// follow returns where the links of a path lead below a root as whoever has that for his root does: an absolute one begins there anew, and
 // none leads out. Of the machine itself it leaves that to the system. What is not there stays as it is.
-func real(root, path string) (string, error) {
+func follow(root, path string) (string, error) {
 	if root == "" {
 		return path, nil
 	}

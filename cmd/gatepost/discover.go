@@ -37,6 +37,9 @@ func (e *env) find(ctx context.Context, in *ingest, args []string) (files []*sou
 			return nil, nil, failed("gatepost analyze DIR-or-FILE..., or gatepost demo", "no logs in the usual places of %s, nor in those that its configuration names", cmp.Or(root, "this machine"))
 		}
 	}
+	if e.asked {
+		e.redactor().Files(paths...)
+	}
 	files, problems := source.Find(ctx, paths, e.stdin, e.now())
 	for _, p := range problems {
 		in.trouble(remedy(p), "%v", p)
@@ -109,30 +112,49 @@ func (in *ingest) systemLogs(ctx context.Context, logs []*source.File, now time.
 	if in.machine == nil || !in.machine.live || in.machine.System {
 		return nil
 	}
-	after := in.lastOf(source.JournalName)
-	if !after.Known() {
-		after = in.earliest(logs).Add(-time.Hour)
-	}
-	f, err := source.Journal(ctx, after, now)
-	if errors.Is(err, source.ErrNoJournalctl) && in.machine.Boot.Known() {
-		f, err = source.KernelRing(in.machine.Boot, in.lastOf(source.RingName), now)
+	f, err := in.journal(ctx, logs, now)
+	if errors.Is(err, source.ErrNoJournalctl) {
+		f, err = in.kernelRing(now)
 	}
 	if err != nil {
 		in.trouble(remedy(err), "%v", err)
+	}
+	if f == nil {
 		return nil
 	}
 	return []*source.File{f}
 }
 
-// lastOf is up to when the store has what is found under a name.
-func (in *ingest) lastOf(name string) gatepost.Time {
-	last := gatepost.NoTime
-	for i := range in.known {
-		if k := &in.known[i]; k.Path == name && (!last.Known() || k.Last > last) {
-			last = k.Last
+// journal is the journal, nil when nothing can be new. A store gets it in pieces that end where the next begins: at a second that is over.
+func (in *ingest) journal(ctx context.Context, logs []*source.File, now time.Time) (*source.File, error) {
+	from, until := gatepost.NoTime, gatepost.NoTime
+	if in.db != "" {
+		until = gatepost.TimeOf(now.Truncate(time.Second))
+		for i := range in.known {
+			from = max(from, source.JournalEnd(in.known[i].Path))
 		}
 	}
-	return last
+	if !from.Known() {
+		from = in.earliest(logs).Add(-time.Hour)
+	}
+	if until.Known() && from >= until {
+		return nil, nil
+	}
+	return source.Journal(ctx, from, until, now)
+}
+
+// kernelRing is the ring buffer, nil when nothing tells when its stamps began. A store has its lines up to the last that was kept.
+func (in *ingest) kernelRing(now time.Time) (*source.File, error) {
+	if !in.machine.Boot.Known() {
+		return nil, nil
+	}
+	after := gatepost.NoTime
+	for i := range in.known {
+		if k := &in.known[i]; k.Path == source.RingName {
+			after = max(after, k.Last)
+		}
+	}
+	return source.KernelRing(in.machine.Boot, after, now)
 }
 
 // earliest is when the first of the access logs begins, or the time that is asked for: before that the system's logs

@@ -17,7 +17,7 @@ import (
 )
 
 // TestJournalOfMachine holds that what the kernel said is read from the journal where syslog writes no files, from an hour before the
-// first request on, and with a store only what came since.
+// first request on, and with a store in pieces: each ends at a second that is over, where the next begins.
 func TestJournalOfMachine(t *testing.T) {
 	dir := t.TempDir()
 	logs, bin := filepath.Join(dir, "logs"), filepath.Join(dir, "bin")
@@ -38,9 +38,9 @@ func TestJournalOfMachine(t *testing.T) {
 	lay(t, filepath.Join(bin, "journalctl"), "#!/bin/sh\necho \"$@\" >> "+dir+"/asked\ncat "+dir+"/journal.export\n")
 	t.Setenv("PATH", bin+":/usr/bin:/bin")
 
-	run := func() string {
+	run := func(now time.Time) string {
 		var stderr bytes.Buffer
-		e := &env{stdin: strings.NewReader(""), stdout: new(bytes.Buffer), stderr: &stderr, now: clock, zone: time.UTC, getenv: os.Getenv}
+		e := &env{stdin: strings.NewReader(""), stdout: new(bytes.Buffer), stderr: &stderr, now: func() time.Time { return now }, zone: time.UTC, getenv: os.Getenv}
 		r, err := (&readingFlags{db: filepath.Join(dir, "night.db"), status: "502,504"}).resolve(e)
 		if err != nil {
 			t.Fatal(err)
@@ -57,7 +57,7 @@ func TestJournalOfMachine(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, src := range a.model.Sources {
-			if src.Path == source.JournalName && (src.Format != "syslog" || src.Host != "erp1") {
+			if strings.HasPrefix(src.Path, "journal") && (src.Format != "syslog" || src.Host != "erp1") {
 				t.Errorf("the journal was read as %+v", src)
 			}
 		}
@@ -71,13 +71,17 @@ func TestJournalOfMachine(t *testing.T) {
 		}
 		return string(asked)
 	}
-	first := run()
-	if !strings.Contains(first, "--since=@1795353544.") { // 2026-11-22T13:19:04Z
+	morning := time.Date(2026, 11, 23, 8, 0, 0, 400_000_000, time.UTC)
+	first := run(morning)
+	if !strings.Contains(first, "--since=@1795353544 --until=@1795420799.999999\n") { // 2026-11-22T13:19:04Z
 		t.Errorf("asked for %s", first)
 	}
-	lay(t, filepath.Join(dir, "journal.export"), "")
-	if again := strings.TrimPrefix(run(), first); !strings.Contains(again, fmt.Sprintf("--since=@%d.100001", killed.Unix())) {
+	lay(t, filepath.Join(dir, "journal.export"), entry(morning.Add(time.Minute), "eth0: link down"))
+	if again := strings.TrimPrefix(run(morning.Add(time.Hour)), first); !strings.HasSuffix(again, " --since=@1795420800 --until=@1795424399.999999\n") {
 		t.Errorf("the second run asked for %s", again)
+	}
+	if again := strings.TrimPrefix(run(morning.Add(time.Hour+time.Second/2)), first); strings.Count(again, "\n") != 1 {
+		t.Errorf("a third in the same second asked again: %s", again)
 	}
 }
 

@@ -109,7 +109,7 @@ func (e *env) dryRun(ctx context.Context, flags *readingFlags, args []string) er
 	}
 	r.db = "" // nothing is read into it
 	a := &analysis{env: e}
-	return a.finish(ctx, a.preview(ctx, r, args), func(a *analysis) error { return nil })
+	return a.conclude(a.preview(ctx, r, args))
 }
 
 // preview writes the dry run.

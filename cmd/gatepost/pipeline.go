@@ -44,9 +44,6 @@ func (e *env) analyze(ctx context.Context, r *reading, paths []string) (*analysi
 	if a.files, a.paths, err = e.find(ctx, in, paths); err != nil {
 		return a, err
 	}
-	if e.asked {
-		e.redactor().Files(a.paths...)
-	}
 	return a, a.judge(ctx, in)
 }
 
@@ -308,6 +305,11 @@ func (a *analysis) finish(ctx context.Context, err error, do func(*analysis) err
 	if err == nil {
 		err = do(a)
 	}
+	return a.conclude(err)
+}
+
+// conclude says what was not read, and closes the analysis.
+func (a *analysis) conclude(err error) error {
 	a.complain()
 	if cerr := a.close(); err == nil {
 		err = cerr

@@ -61,7 +61,7 @@ type program struct {
 	end     error // of reading
 }
 
-// Read gives an error at the end when the program failed.
+// Read gives an error at the end when the program failed. Then nothing is left of it to close.
 func (p *program) Read(b []byte) (int, error) {
 	if p.ended {
 		return 0, p.end
@@ -74,6 +74,7 @@ func (p *program) Read(b []byte) (int, error) {
 	if werr := p.command.Wait(); werr != nil {
 		p.end = fmt.Errorf("journalctl: %s", p.said.or(werr))
 	}
+	p.stop()
 	return n, p.end
 }
 
@@ -147,33 +148,33 @@ func (c *copied) remove() {
 	}
 }
 
-// JournalName is what a File of this machine's journal is called.
-const JournalName = "journal"
+// journalUntil begins the name of a File of this machine's journal that was read up to a time, which follows.
+const journalUntil = "journal until "
 
-// Journal makes a File of the journal of this machine: what was written after a time, all of it when that is NoTime.
-func Journal(ctx context.Context, after gatepost.Time, now time.Time) (*File, error) {
+// Journal makes a File of the journal of this machine: what was written from a second on, and before another; NoTime is no bound.
+func Journal(ctx context.Context, from, until gatepost.Time, now time.Time) (*File, error) {
 	var args []string
-	if after.Known() {
-		from := after.Std().Add(time.Microsecond) // the unit of its stamps
-		args = append(args, fmt.Sprintf("--since=@%d.%06d", from.Unix(), from.Nanosecond()/1000))
+	name := "journal"
+	if from.Known() {
+		args = append(args, fmt.Sprintf("--since=@%d", from.Second()))
 	}
-	out, err := journalctl(ctx, args...)
+	if until.Known() {
+		args = append(args, fmt.Sprintf("--until=@%d.999999", until.Second()-1)) // its stamps are in microseconds
+		name = journalUntil + until.Std().Format(time.RFC3339)
+	}
+	entries, err := journalctl(ctx, args...)
 	if err != nil {
 		return nil, err
 	}
-	return Spool(JournalName, &ending{out, out}, "", now)
+	return Spool(name, entries, "", now)
 }
 
-// ending closes at the end of what is read.
-type ending struct {
-	io.Reader
-	from io.Closer
-}
-
-func (e *ending) Read(b []byte) (int, error) {
-	n, err := e.Reader.Read(b)
-	if err != nil {
-		e.from.Close()
+// JournalEnd is the time before which a File of Journal ended, by its name; NoTime when that is no such name.
+func JournalEnd(name string) gatepost.Time {
+	stamp, ok := strings.CutPrefix(name, journalUntil)
+	at, err := time.Parse(time.RFC3339, stamp)
+	if !ok || err != nil {
+		return gatepost.NoTime
 	}
-	return n, err
+	return gatepost.TimeOf(at)
 }
