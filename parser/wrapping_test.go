@@ -20,9 +20,9 @@ func sorted(t *testing.T, data []byte, size int, o *Options) map[string]*gatepos
 	s := p.Sorter()
 	all := make(map[string]*gatepost.Batch)
 	var b gatepost.Block
-	take := func(end bool) {
-		for st := range s.Ready(end) {
-			st.Take(&b, end)
+	take := func(share Share) {
+		for st := range s.Ready(share) {
+			st.Take(&b, share)
 			var out gatepost.Batch
 			st.Parser.Clone().Parse(&b, &out)
 			key := st.Host + " " + st.Name + " " + st.Parser.Format.Name
@@ -42,11 +42,11 @@ func sorted(t *testing.T, data []byte, size int, o *Options) map[string]*gatepos
 			end += lineEnd(data[end:])
 		}
 		s.Add(&gatepost.Block{Source: 1, Offset: offset, Line: line, Data: data[:end]})
-		take(false)
+		take(Enough)
 		offset, line = offset+int64(end), line+int64(strings.Count(string(data[:end]), "\n"))
 		data = data[end:]
 	}
-	take(true)
+	take(All)
 	return all
 }
 
