@@ -11,12 +11,11 @@ func TestForget(t *testing.T) {
 	s := open(t, "")
 	other, src := &gatepost.Source{Path: "other"}, &gatepost.Source{Path: "log", HeadSize: 9, Head: 99}
 	batch := &gatepost.Batch{
-		Requests: []gatepost.Request{filled[gatepost.Request](1)},
+		Requests: []gatepost.Request{{Lane: gatepost.LaneNginx, End: 1, Status: 502, Duration: 2, Ref: gatepost.Ref{Offset: 1, Length: 2, Line: 1}}},
 		Events:   []gatepost.Event{filled[gatepost.Event](2)},
 		Unparsed: []gatepost.Ref{{Offset: 7, Length: 3, Line: 2}},
 		Lines:    3, First: 1, Last: 2,
 	}
-	batch.Requests[0].Lane = gatepost.LaneNginx
 	for _, src := range []*gatepost.Source{other, src} {
 		check(t, s.AddSource(t.Context(), src))
 		check(t, s.Append(t.Context(), src, batch))
