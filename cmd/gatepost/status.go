@@ -13,18 +13,18 @@ type status struct {
 	requests int64         // access lines read since then
 	rate     float64       // of them a second, over the last ten seconds
 
-	failures map[failing]int64 // since following began, by the verdicts as they are now
-	revised  int64             // verdicts that became others
-	workers  int               // HTTP workers of Odoo, 0 when nothing tells how many
-	busy     float64           // of them at work on average over the last ten seconds, -1 when nothing tells
+	failures map[failedAs]int64 // since following began, by the verdicts as they are now
+	revised  int64              // verdicts that became others
+	workers  int                // HTTP workers of Odoo, 0 when nothing tells how many
+	busy     float64            // of them at work on average over the last ten seconds, -1 when nothing tells
 	open     []gatepost.Incident
 	sources  []sourceStatus
 	gaps     int64 // parts of logs that were gone before they were read
 	judging  time.Duration
 }
 
-// failing is what failures are counted by.
-type failing struct {
+// failedAs is what failures are counted by.
+type failedAs struct {
 	cause  string
 	status int
 }
