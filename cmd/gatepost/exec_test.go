@@ -109,7 +109,7 @@ func TestExec(t *testing.T) {
 		}
 	}
 	want := "time=2026-11-22T14:00:00.000Z level=INFO msg=output exec=" + path + " line="
-	for _, line := range []string{want + `"told of oom_kill"`, want + "�[31mred", want + "last"} {
+	for _, line := range []string{want + `"told of oom_kill"`, want + `"�[31mred"`, want + "last"} {
 		if !strings.Contains(log.String(), line+"\n") {
 			t.Errorf("%q is not in %q", line, log.String())
 		}
