@@ -147,6 +147,9 @@ func (w *webhook) post(ctx context.Context, a *announcement) error {
 		if ue, ok := errors.AsType[*url.Error](err); ok {
 			err = ue.Err // without the URL
 		}
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			err = fmt.Errorf("no answer within %s", webhookTimeout)
+		}
 		return err
 	}
 	defer resp.Body.Close()

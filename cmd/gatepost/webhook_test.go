@@ -243,7 +243,8 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 // A server that hangs keeps nobody waiting: reading goes on, each request has its time, and what is behind it is not tried faster.
 func TestWebhookHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, err := newWebhook("https://hooks.example.com/", "", noLog(), newPace(time.Now))
+		var log safeBuffer
+		w, err := newWebhook("https://hooks.example.com/", "", newLog(&log, logText, time.Now, 0), newPace(time.Now))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -284,6 +285,9 @@ func TestWebhookHangs(t *testing.T) {
 		mu.Unlock()
 		if err := a.close(); err == nil || a.out[0].deliveries().failed < 10 {
 			t.Errorf("%v, %+v", err, a.out[0].deliveries())
+		}
+		if s := log.String(); strings.Count(s, "\n") != 1 || !strings.Contains(s, `error="no answer within 10s"`) {
+			t.Error(s)
 		}
 	})
 }
