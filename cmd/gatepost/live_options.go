@@ -48,10 +48,9 @@ type machines struct {
 	stops  sync.Once
 }
 
-// engineView is what machines see of the engine. Its functions are called from any goroutine. With --redact all that they return is
-// hidden, as changes are.
+// engineView is what machines see of the engine. With --redact all that its functions return is hidden, as changes are.
 type engineView struct {
-	status  func() status
+	status  func() status            // called from any goroutine; must not wait for a step of the engine, or nobody can say that one is stuck
 	sources func() []gatepost.Source // for the names of files; called by who calls hear. nil: lines have none
 }
 

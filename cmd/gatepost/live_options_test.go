@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime/pprof"
 	"strings"
 	"testing"
 	"time"
@@ -145,6 +146,13 @@ func TestLiveMachines(t *testing.T) {
 	m.stop()
 	if s := datagram(t, c); s != "STOPPING=1" {
 		t.Error(s)
+	}
+	var left bytes.Buffer
+	pprof.Lookup("goroutine").WriteTo(&left, 2)
+	for _, own := range []string{"(*outbox)", "(*webhook)", "(*command)", "(*notifier)", "main.serve"} {
+		if strings.Contains(left.String(), own) {
+			t.Errorf("a goroutine of %s goes on", own)
+		}
 	}
 	if b, err := os.ReadFile(filepath.Join(dir, "told")); string(b) != "incident_opened\nincident_closed\n" || err != nil {
 		t.Errorf("the command heard %q, %v", b, err)
