@@ -206,7 +206,7 @@ func TestHealth(t *testing.T) {
 func TestPages(t *testing.T) {
 	h, _ := newPages(newMoments(), busyStatus)
 	code, text := page(t, h, "GET", "/")
-	want := "gatepost " + version() + " on erp1\nfollowing 4 logs, 33.4 requests/s, 17 failures, 4250 bytes behind, open: lock_wait and 2 more\n\n" +
+	want := "gatepost " + version() + " on erp1\nfollowing 3 logs, 33.4 requests/s, 17 failures, 4173 bytes behind, open: lock_wait and 2 more\n\n" +
 		"/metrics  for Prometheus\n/healthz  200 while it works, 503 when it is stuck\n"
 	if code != 200 || text != want {
 		t.Errorf("%d %s, want %s", code, text, want)

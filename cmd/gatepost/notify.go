@@ -112,9 +112,18 @@ func (n *notifier) send(text string) {
 
 // inWords is a status for "systemctl status".
 func (s *status) inWords() string {
-	text := fmt.Sprintf("following %d logs, %.1f requests/s, %d failures", len(s.sources), s.rate, s.failed())
-	if behind := s.behind(); behind > 0 {
-		text += fmt.Sprintf(", %d bytes behind", behind)
+	behind := make(map[string]int64, len(s.sources)) // by log, which may have several strands
+	for i := range s.sources {
+		l := &s.sources[i]
+		behind[l.path] = max(behind[l.path], l.behind)
+	}
+	text := fmt.Sprintf("following %d logs, %.1f requests/s, %d failures", len(behind), s.rate, s.failed())
+	all := int64(0)
+	for _, n := range behind {
+		all += n
+	}
+	if all > 0 {
+		text += fmt.Sprintf(", %d bytes behind", all)
 	}
 	switch len(s.open) {
 	case 0:
@@ -129,14 +138,6 @@ func (s *status) inWords() string {
 func (s *status) failed() (all int64) {
 	for _, n := range s.failures {
 		all += n
-	}
-	return all
-}
-
-// behind is how many bytes wait to be read.
-func (s *status) behind() (all int64) {
-	for i := range s.sources {
-		all += s.sources[i].behind
 	}
 	return all
 }
