@@ -8,6 +8,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"gatepost"
@@ -26,6 +27,7 @@ import (
 // is judged again is bounded: failures whose verdict can still change, by what lies about them.
 type live struct {
 	*ingest
+	a       *analysis
 	watch   *watch
 	tell    func(gatepost.Change)
 	options correlate.Options
@@ -43,9 +45,16 @@ type live struct {
 	news     urgency                // what came since
 	newsFrom time.Time              // when it came first
 	pulse    pulse                  // of requests
-	began    gatepost.Time          // what failed before is not said
+	started  gatepost.Time          // when following began
+	began    gatepost.Time          // what failed before is not said; NoTime when all is
+	counted  map[failedAs]int64     // what was said, by the verdicts as they are now
 	gaps     int64
 	revised  int64
+
+	unsaved bool                   // something was said that the store's verdicts do not have
+	saved   time.Time              // when they were made
+	shown   atomic.Pointer[status] // for who looks at it
+	paths   atomic.Pointer[map[int]string]
 }
 
 // openFailure is a failure whose verdict can still change.
@@ -98,6 +107,8 @@ const (
 	// is judged.
 	shortHistory = 20_000
 	recently     = 6 * time.Hour
+	// saveEvery is how often the verdicts of the store are made anew while something fails. When an incident is over they are at once.
+	saveEvery = 10 * time.Minute
 )
 
 // unfinished is what the followers read and the store does not have.
@@ -307,6 +318,7 @@ func (l *live) compare(ctx context.Context, q *quotes, failures []gatepost.Failu
 	if err := q.fill(ctx, citedIn(incidents)); err != nil {
 		return err
 	}
+	l.unsaved = l.unsaved || len(changed) > 0
 	l.match(failures, byID)
 	now := gatepost.TimeOf(l.now())
 	for i := range failures {
@@ -320,16 +332,20 @@ func (l *live) compare(ctx context.Context, q *quotes, failures []gatepost.Failu
 		if incident != nil {
 			f.Incident = incident.ID
 		}
+		as := failedAs{f.Verdict.Cause, f.Status}
 		if o == nil {
 			o = &openFailure{incident: incident}
 			l.open[f.ID] = o
 			if !l.began.Known() || f.Time >= l.began {
 				o.said = true
+				l.counted[as]++
 				l.tell(gatepost.Change{Kind: gatepost.Failed, Time: now, Failure: f, Incident: incident.now()})
 			}
 		} else if o.Verdict.Cause != f.Verdict.Cause && o.said {
 			was := o.Verdict
 			l.revised++
+			l.counted[as]++
+			l.counted[failedAs{was.Cause, f.Status}]--
 			l.tell(gatepost.Change{Kind: gatepost.Revised, Time: now, Failure: f, Was: &was, Because: newEvidence(&was, &f.Verdict), Incident: incident.now()})
 		}
 		o.Failure, o.incident = *f, incident
@@ -430,6 +446,7 @@ func (l *live) pass(ctx context.Context) error {
 	for _, o := range l.incidents {
 		if !o.closed && now >= o.To.Add(closedAfter) && !l.behind() {
 			o.closed = true
+			l.saved = time.Time{}
 			l.tell(gatepost.Change{Kind: gatepost.Closed, Time: now, Incident: o.now()})
 		}
 	}

@@ -58,7 +58,7 @@ const contextBefore = time.Hour
 func (e *env) tail(ctx context.Context, r *reading, args []string, fromStart bool, tell func(gatepost.Change)) error {
 	l, a, err := e.follow(ctx, r, args, fromStart, tell)
 	if err == nil {
-		err = errors.Join(l.run(ctx), l.end(context.WithoutCancel(ctx), a))
+		err = errors.Join(l.run(ctx), l.end(context.WithoutCancel(ctx)))
 	}
 	return errors.Join(err, a.close())
 }
@@ -77,7 +77,7 @@ func (e *env) follow(ctx context.Context, r *reading, args []string, fromStart b
 	if err := a.read(ctx, in); err != nil {
 		return nil, a, err
 	}
-	l := &live{ingest: in, tell: tell, open: make(map[string]*openFailure), settled: make(map[string]string), began: began}
+	l := &live{ingest: in, a: a, tell: tell, started: began, saved: e.now(), counted: make(map[failedAs]int64), open: make(map[string]*openFailure), settled: make(map[string]string), began: began}
 	if l.options, err = a.options(ctx, in); err != nil {
 		return nil, a, err
 	}
@@ -179,6 +179,12 @@ func (l *live) turn(ctx context.Context) (wait time.Duration, err error) {
 	if err := l.pass(ctx); err != nil {
 		return 0, err
 	}
+	if l.unsaved && l.db != "" && l.now().Sub(l.saved) >= saveEvery {
+		if err := l.save(ctx, l.unfinished()); err != nil {
+			return 0, err
+		}
+	}
+	l.show()
 	if ok {
 		return min(due, pollEvery), nil
 	}
@@ -196,8 +202,8 @@ func (l *live) again(ctx context.Context) (err error) {
 	return nil
 }
 
-// end judges all that was followed once more, as analyze does, and says what that makes another verdict.
-func (l *live) end(ctx context.Context, a *analysis) error {
+// end judges all that was followed once more, as analyze does.
+func (l *live) end(ctx context.Context) error {
 	if err := l.finish(ctx); err != nil {
 		return err
 	}
@@ -205,11 +211,18 @@ func (l *live) end(ctx context.Context, a *analysis) error {
 	if l.logs == 0 && len(l.watch.followers) == 0 {
 		return nil
 	}
-	if err := a.verdicts(ctx, l.ingest); err != nil {
+	return l.save(ctx, l.left)
+}
+
+// save makes the verdicts of the store anew, by all that there is and what is left of logs, and says what that makes another verdict.
+func (l *live) save(ctx context.Context, left []*gatepost.Batch) error {
+	l.left = left
+	if err := l.a.verdicts(ctx, l.ingest); err != nil {
 		return err
 	}
+	l.saved, l.unsaved = l.now(), false
 	now := gatepost.TimeOf(l.now())
-	for f, err := range a.model.Failures.Failures() {
+	for f, err := range l.a.model.Failures.Failures() {
 		if err != nil {
 			return err
 		}
@@ -220,11 +233,64 @@ func (l *live) end(ctx context.Context, a *analysis) error {
 			if !l.began.Known() || f.Time >= l.began {
 				l.tell(gatepost.Change{Kind: gatepost.Failed, Time: now, Failure: &f})
 			}
+			l.settled[f.ID] = f.Verdict.Cause
 		case settled && was != f.Verdict.Cause:
+			l.settled[f.ID] = f.Verdict.Cause
+			l.revised++
 			l.tell(gatepost.Change{Kind: gatepost.Revised, Time: now, Failure: &f, Was: &gatepost.Verdict{Cause: was}})
-		case o != nil && o.said && o.Verdict.Cause != f.Verdict.Cause:
-			l.tell(gatepost.Change{Kind: gatepost.Revised, Time: now, Failure: &f, Was: &o.Verdict, Because: newEvidence(&o.Verdict, &f.Verdict)})
+		case o != nil && o.Verdict.Cause != f.Verdict.Cause:
+			before := o.Verdict
+			o.Verdict = f.Verdict
+			if o.said {
+				l.revised++
+				l.tell(gatepost.Change{Kind: gatepost.Revised, Time: now, Failure: &f, Was: &before, Because: newEvidence(&before, &f.Verdict)})
+			}
 		}
 	}
 	return nil
 }
+
+// show makes the status anew.
+func (l *live) show() {
+	now := l.now()
+	s := &status{now: gatepost.TimeOf(now), began: l.started, failures: make(map[failedAs]int64), revised: l.revised, gaps: l.gaps, judging: l.cost}
+	s.requests = l.pulse.requests
+	s.rate, s.busy = l.pulse.rates(now)
+	for as, n := range l.counted {
+		s.failures[as] = n
+	}
+	for _, o := range l.incidents {
+		if !o.closed {
+			s.open = append(s.open, *o.now())
+		}
+	}
+	if n, ok := l.options.Setup.Number("odoo", "workers"); ok {
+		s.workers = int(n)
+	}
+	paths := make(map[int]string)
+	for i := range l.sources {
+		paths[l.sources[i].ID] = l.sources[i].Path
+	}
+	for _, f := range l.watch.followers {
+		behind := f.behind()
+		for _, src := range f.sources() {
+			paths[src.ID] = src.Path
+			st := sourceStatus{path: src.Path, strand: src.Strand, format: src.Format, lines: src.Lines, unparsed: src.Unparsed, last: src.Clock.At(src.Last)}
+			if src == f.src {
+				st.behind = behind
+				if behind > 0 {
+					st.lag = now.Sub(f.read)
+				}
+			}
+			s.sources = append(s.sources, st)
+		}
+	}
+	l.shown.Store(s)
+	l.paths.Store(&paths)
+}
+
+// status is the last one that was made. It may be asked for by anybody at any time.
+func (l *live) status() status { return *l.shown.Load() }
+
+// path is where a log lies, "" when that is not known.
+func (l *live) path(source int) string { return (*l.paths.Load())[source] }

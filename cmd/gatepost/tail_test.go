@@ -94,7 +94,7 @@ func (p *replayed) step(d time.Duration) {
 // ledger ends the analysis and returns its ledger, without the summary.
 func (p *replayed) ledger() string {
 	p.t.Helper()
-	if err := p.end(p.t.Context(), p.a); err != nil {
+	if err := p.end(p.t.Context()); err != nil {
 		p.t.Fatal(err)
 	}
 	var out bytes.Buffer
