@@ -24,6 +24,7 @@ type Model struct {
 	Outages   []Incident    // trouble without an entry in the ledger: 404, 302 or 500 waves
 	Causes    []CauseDoc    // of all causes, in the order of the registry
 	Watched   []int         // the statuses that count as failures
+	Unknown   []UnknownLine // what was not understood: of each source the most frequent kinds
 	Gaps      []Gap
 	Notes     []string // what the reader should know: files not understood, clocks guessed
 }

@@ -346,6 +346,9 @@ func (t *tally) sourceLines(s *gatepost.Source) []string {
 		}
 	}
 	first := format + ", " + counted(s.Lines, "line", "lines") + ", " + size(s.Bytes)
+	if share := understoodShare(s); share != "" {
+		first += ", " + share
+	}
 	if s.Host != "" {
 		first += ", from host " + s.Host
 	}
@@ -355,9 +358,6 @@ func (t *tally) sourceLines(s *gatepost.Source) []string {
 	}
 	if how := clockOf(s); how != "" {
 		lines = append(lines, how)
-	}
-	if s.Unparsed > 0 && s.Format != "" {
-		lines = append(lines, fmt.Sprintf("%s not understood (%s)", counted(s.Unparsed, "line", "lines"), percent(s.Unparsed, s.Lines)))
 	}
 	if s.Problem != "" {
 		lines = append(lines, "not read to its end: "+s.Problem)

@@ -21,6 +21,8 @@ func Statements() [][2]string {
 		{"what the writer must know of a source", selectState},
 		{"save a source", updateSource},
 		{"fill up a chunk", updateChunk},
+		{"the unknown lines of a source", selectUnknownOf},
+		{"forget the unknown lines of a source", forgetUnknown},
 		{"a page of events, of some kinds or of all", selectEvents},
 		{"the chunks of some hours, of some lanes or of all", selectChunks},
 		{"a chunk", selectChunk},

@@ -248,6 +248,9 @@ func (e *env) model(ctx context.Context, st *store.Store) (*gatepost.Model, erro
 	if m.Incidents, m.Outages, err = st.Incidents(ctx); err != nil {
 		return nil, err
 	}
+	if m.Unknown, err = unknownLines(ctx, st, m.Sources); err != nil {
+		return nil, err
+	}
 	for _, src := range m.Sources {
 		if src.Problem != "" && src.Last.Known() {
 			m.Gaps = append(m.Gaps, gatepost.Gap{Source: src.ID, From: src.Clock.At(src.Last), To: gatepost.NoTime, Why: src.Problem})
