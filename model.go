@@ -73,6 +73,14 @@ type Gap struct {
 	Why      string
 }
 
+// Second counts the requests of a source that ended in one second of the common clock.
+type Second struct {
+	Source   int
+	Time     Time
+	Requests int64
+	Failed   int64 // with status 499, 500, 502, 503 or 504, of an access log
+}
+
 // StatusCount says how many access lines of a source have a status, and when the first and the last of
 // them ended, on the common clock.
 type StatusCount struct {

@@ -19,6 +19,7 @@ type sourceState struct {
 	span     float64         // of the longest chunk written, see span
 	chunks   [gatepost.LaneGevent + 1]openChunk
 	seconds  []second
+	beats    []beat
 	statuses []status
 }
 
@@ -102,6 +103,8 @@ func (w *writer) addRequests(st *sourceState, reqs []gatepost.Request) error {
 		}
 		if lane == gatepost.LaneNginx {
 			st.count(reqs[:n])
+		} else {
+			st.countBeats(reqs[:n])
 		}
 		reqs = reqs[n:]
 	}
@@ -170,6 +173,9 @@ func (w *writer) saveState(st *sourceState) error {
 		}
 	}
 	if err := w.saveCounters(st); err != nil {
+		return err
+	}
+	if err := w.saveBeats(st); err != nil {
 		return err
 	}
 	if err := w.saveUnknown(st); err != nil {

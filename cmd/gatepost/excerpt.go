@@ -119,7 +119,7 @@ type excerpt struct {
 }
 
 // history is what counts of the store.
-func (in *ingest) history(ctx context.Context) (correlate.History, error) {
+func (in *ingest) history(ctx context.Context) (correlate.Rhythm, error) {
 	if !in.partly() {
 		return in.store, nil
 	}
