@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
-	"path"
-	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"gatepost"
@@ -85,18 +82,14 @@ func (s *series) ids() (all []int) {
 	return all
 }
 
-// rotatedName is what rotation adds to the name of a log, or a date in it.
-var rotatedName = regexp.MustCompile(`(?i)[-._]?(?:\d+|old|bak|mon|tue|wed|thu|fri|sat|sun|gz|bz2|xz|zst|lz4|z)\b`)
-
-// seriesOf gathers sources by what their files are called but for rotation. Sources of which stamps are not placed are left out.
+// seriesOf gathers sources by the log that they are parts of. Those whose stamps are not placed are left out.
 func seriesOf(sources []gatepost.Source, is func(format string) bool) (all []*series) {
 	for i := range sources {
 		src := &sources[i]
 		if !is(src.Format) || src.Stamps > gatepost.StampsLocal || !src.First.Known() || src.Requests == 0 {
 			continue
 		}
-		file := strings.ReplaceAll(src.Path, "!", "/")
-		name := path.Dir(file) + "/" + rotatedName.ReplaceAllString(path.Base(file), "") + "\x00" + src.Strand + "\x00" + src.Host
+		name := src.Series()
 		at := slices.IndexFunc(all, func(s *series) bool { return s.name == name })
 		if at < 0 {
 			at = len(all)

@@ -28,6 +28,7 @@ type Sorter struct {
 	last    *Strand   // of the last entry
 	head    int       // bytes of its head
 	entry   entry
+	kind    []byte // scratch memory for kinds of unknown lines
 
 	entries    int // of the sample
 	headless   int // lines of the sample that are no entries
@@ -64,6 +65,7 @@ type Strand struct {
 	rest    bool           // what format syslog reads
 	idle    bool           // and makes nothing of: its lines are counted
 	seen    gatepost.Batch // what is counted of them
+	strange int64          // bytes of lines that nothing understands
 	inner   *Sorter        // what is inside is wrapped again
 	raw     []byte         // entries, as they are, while it is not decided
 	data    []byte         // lines, in the end
@@ -116,6 +118,8 @@ func (s *Sorter) learn(sample []byte) bool {
 // forget drops all that is held of a strand.
 func (st *Strand) forget() {
 	st.raw, st.data, st.places, st.part, st.Lines = nil, nil, nil, false, 0
+	st.strange = 0
+	st.seen.Unknown.Reset()
 	if st.inner != nil {
 		for _, x := range st.inner.order {
 			x.forget()
@@ -258,6 +262,8 @@ func (st *Strand) add(raw []byte, e *entry, at gatepost.Place) {
 		st.data = append(st.sorter.wrapping.Syslog(st.data, raw, e), '\n')
 	case st.Parser != nil:
 		st.addText(e, at)
+	default:
+		st.countStrange(e.text, at.Ref)
 	}
 }
 

@@ -2,6 +2,7 @@ package parser
 
 import (
 	"bytes"
+	"strings"
 
 	"gatepost"
 )
@@ -43,6 +44,23 @@ func countKind(u *gatepost.UnknownLines, line []byte, ref gatepost.Ref, scratch 
 		u.Add(gatepost.UnknownLine{Kind: clip(scratch), Count: 1, Weight: 1, Sample: clip(line[:min(len(line), sampleLimit)]), Ref: ref})
 	}
 	return scratch
+}
+
+// countStrange counts a line of a strand that nothing understands.
+func (st *Strand) countStrange(text []byte, ref gatepost.Ref) {
+	st.strange += int64(len(text)) + 1
+	if !blank(text) {
+		st.sorter.kind = countKind(&st.seen.Unknown, text, ref, st.sorter.kind)
+	}
+}
+
+// Strange reports whether no format knows the lines of the strand: then it has no blocks. seen holds how many they are, and
+// their kinds; size is that of their text.
+func (st *Strand) Strange() (seen gatepost.Batch, size int64, ok bool) {
+	seen = st.seen
+	seen.Lines, seen.UnparsedLines = st.Lines, st.Lines
+	seen.First, seen.Last, seen.Stamps = gatepost.NoTime, gatepost.NoTime, gatepost.StampsNone // their stamps tell nothing that counts
+	return seen, st.strange, st.decided && st.Parser == nil && st.inner == nil && st.Lines > 0
 }
 
 // appendKind appends the kind of a line to dst. Numbers, words with digits in them (stamps, addresses, ids, paths of
@@ -99,8 +117,14 @@ var kindJoints = []byte(".:/-@+%~")
 // hexLeast is from how many letters on a word of the letters a to f is a number.
 const hexLeast = 8
 
+// dayNames are words of stamps.
+const dayNames = " Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec Mon Tue Wed Thu Fri Sat Sun "
+
 // varies reports whether a word is another one in every line.
 func varies(word []byte) bool {
+	if len(word) == 3 && strings.Contains(dayNames, string(word)) {
+		return true
+	}
 	hex := 0
 	for _, c := range word {
 		switch {

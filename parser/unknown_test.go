@@ -29,6 +29,7 @@ func TestKindOfLine(t *testing.T) {
 	f("see /var/log: it, *, is full...", "see /var/log: it, /var/log2, is full...")
 	f(`{"level":*,"ts":*,"ok":true}`, `{"level":"info","ts":17.5,"ok":true}`, `{"level":"warn","ts":3,"ok":true}`)
 	f("sizes: *", "sizes: 1, 2, 3", "sizes: 1,2", "sizes: 7")
+	f("* ready", "Sun Nov 22 14:00:00 2026 ready", "Mon Jan  1 00:00:00 2027 ready")
 	f("* été", "17 été")
 	f("*", "0x7ffe", "2026/11/22 14:00:00")
 	f("", "   ", "")

@@ -245,8 +245,10 @@ func (t *tally) caution() string {
 		switch {
 		case s.Problem != "":
 			stopped++
-		case s.Format == "":
+		case s.Format == "" && s.Strand == "":
 			strange++
+		case s.Format == "":
+			// Lines of a program beside those that matter.
 		default:
 			unparsed += s.Unparsed
 		}
@@ -344,6 +346,9 @@ func (t *tally) sourceLines(s *gatepost.Source) []string {
 		if s.Dialect != "" {
 			format += " (" + s.Dialect + ")"
 		}
+	}
+	if s.Strand != "" {
+		format += " of " + s.Strand
 	}
 	first := format + ", " + counted(s.Lines, "line", "lines") + ", " + size(s.Bytes)
 	if share := understoodShare(s); share != "" {

@@ -117,6 +117,7 @@ type sourceRecord struct {
 	Format   string `json:"format"`
 	Dialect  string `json:"dialect"`
 	Host     string `json:"host"`
+	Strand   string `json:"strand,omitempty"` // whose lines of the file these are
 	Lines    int64  `json:"lines"`
 	Bytes    int64  `json:"bytes"`
 	Unparsed int64  `json:"unparsed"`
@@ -280,7 +281,7 @@ func (l *ledger) summary() *summaryRecord {
 
 func (l *ledger) source(s *gatepost.Source) sourceRecord {
 	r := sourceRecord{
-		File: s.Path, Format: s.Format, Dialect: s.Dialect, Host: s.Host,
+		File: s.Path, Format: s.Format, Dialect: s.Dialect, Host: s.Host, Strand: s.Strand,
 		Lines: s.Lines, Bytes: s.Bytes, Unparsed: s.Unparsed, Understood: understood(s), Unknown: []unknownRecord{},
 		Zone: s.Clock.Zone, ZoneFound: s.Clock.How,
 		Shift:   math.Round(s.Clock.Shift.Seconds()*1e6) / 1e6,

@@ -35,11 +35,18 @@ func (s *Store) addGaps(ctx context.Context, into string, gaps []gatepost.Gap) e
 	})
 }
 
-// Found says that the rest of a log has been read after all.
-func (s *Store) Found(ctx context.Context, source int) error {
+// Found says that the rest of logs has been read after all.
+func (s *Store) Found(ctx context.Context, sources []int) error {
+	if len(sources) == 0 {
+		return nil
+	}
 	return s.replace(ctx, "save gaps", func(w *writer) error {
-		_, err := w.exec(forgetLost, source)
-		return err
+		for _, id := range sources {
+			if _, err := w.exec(forgetLost, id); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

@@ -38,6 +38,6 @@ func TestGaps(t *testing.T) {
 	})
 	check(t, s.BeginVerdicts(t.Context()))
 	gaps(lost)
-	check(t, s.Found(t.Context(), access.ID))
+	check(t, s.Found(t.Context(), []int{access.ID}))
 	gaps()
 }

@@ -31,6 +31,7 @@ type ingest struct {
 	begins   map[int]int64     // where reading began, of those that were searched
 	odoo     bool              // a log of Odoo is among the files
 	known    []gatepost.Source // what the store has, whenever it was read
+	before   []gatepost.Source // what it had before this run
 	logs     int               // files of a known format
 	strange  []string          // what only lies where logs do
 	notes    []string          // worth knowing, nothing is missing
@@ -60,6 +61,7 @@ func (in *ingest) read(ctx context.Context, files []*source.File, now time.Time)
 	if in.known, err = in.store.Sources(ctx); err != nil {
 		return nil, err
 	}
+	in.before = slices.Clone(in.known)
 	logs := in.configurations(files)
 	system = in.systemLogs(ctx, logs, now)
 	return system, in.readLogs(ctx, append(logs, system...))
@@ -420,6 +422,9 @@ func (r *fileReading) lines(ctx context.Context) error {
 	}
 	cutter.Mark(src)
 	src.Bytes = src.Position - r.start
+	if err := r.strange(ctx); err != nil {
+		return err
+	}
 	r.sorted()
 	r.tooLong(cutter)
 	r.notUnderstood()
@@ -429,7 +434,7 @@ func (r *fileReading) lines(ctx context.Context) error {
 // notUnderstood says when a log is mostly something else than it was taken for.
 func (r *fileReading) notUnderstood() {
 	for _, src := range r.sources() {
-		if src.Unparsed*2 <= src.Lines {
+		if src.Unparsed*2 <= src.Lines || src.Format == "" {
 			continue
 		}
 		hint := "--source FORMAT=" + src.Path

@@ -87,6 +87,9 @@ func (a *analysis) judge(ctx context.Context, in *ingest) error {
 	if err != nil {
 		return err
 	}
+	if err := in.lost(ctx, sources); err != nil {
+		return err
+	}
 	result, err := in.judge(ctx, history, sources, options)
 	if err != nil {
 		return err

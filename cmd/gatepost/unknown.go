@@ -25,3 +25,35 @@ func unknownLines(ctx context.Context, st *store.Store, sources []gatepost.Sourc
 	}
 	return all, nil
 }
+
+// strange keeps how many lines the file has of programs that no format knows, and their kinds: each program is a source without
+// a format.
+func (r *fileReading) strange(ctx context.Context) error {
+	sorter := r.parser.Sorter()
+	if sorter == nil {
+		return nil
+	}
+	for st := range sorter.Strands() {
+		seen, size, ok := st.Strange()
+		if !ok {
+			continue
+		}
+		name := strandName{st.Name, st.Host}
+		src := r.strands[name]
+		if src == nil {
+			src = &gatepost.Source{Path: r.file.Path, Strand: st.Name, Stamps: gatepost.StampsNone, Host: st.Host, HeadSize: r.src.HeadSize, Head: strandHead(r.src, st.Name, st.Host)}
+			if err := r.store.AddSource(ctx, src); err != nil {
+				return err
+			}
+			r.strands[name] = src
+		}
+		if src.Format != "" {
+			continue // it was known by more lines than there are now
+		}
+		src.Bytes += size
+		if err := r.store.Append(ctx, src, &seen); err != nil {
+			return err
+		}
+	}
+	return nil
+}
