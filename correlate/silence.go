@@ -159,7 +159,7 @@ func (l *listener) silencesOf(ctx context.Context, s *series, partners, others [
 
 // why says what makes a silence a gap.
 func (l *listener) why(q silence, n int) string {
-	took := q.to.Sub(q.from).Round(time.Second)
+	took := people(q.to.Sub(q.from))
 	for i := range l.sources {
 		if l.sources[i].ID == q.source && l.sources[i].Format == "odoo" {
 			return fmt.Sprintf("no line for %s, although the access log has %d %s of that time that Odoo answered: lines are missing", took, n, plural(n, "request", "requests"))
@@ -213,10 +213,11 @@ func (l *listener) quietTimes(ctx context.Context, s *series) ([]silence, error)
 	return all, nil
 }
 
-// countWithin counts the requests of partners in silences, which are by time.
+// countWithin counts the requests of partners in silences, which are by time and at least one.
 func (l *listener) countWithin(ctx context.Context, all []silence, partner []int) error {
 	i := 0
-	for n, err := range l.seconds(ctx, partner) {
+	q := gatepost.Query{Sources: partner, From: all[0].from, To: all[len(all)-1].to}
+	for n, err := range l.rhythm.Seconds(ctx, q) {
 		if err != nil {
 			return err
 		}
