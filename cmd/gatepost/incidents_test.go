@@ -135,6 +135,7 @@ type summary struct {
 	Failures         int            `json:"failures"`
 	FailuresByStatus map[string]int `json:"failures_by_status"`
 	FailuresByCause  map[string]int `json:"failures_by_cause"`
+	Gaps             []gap          `json:"gaps"`
 }
 
 // clock is when the program believes to run in these tests: after every recorded stamp, also

@@ -35,6 +35,7 @@ type ingest struct {
 	now      func() time.Time
 	odoo     bool              // a log of Odoo is among the files
 	known    []gatepost.Source // what the store has, whenever it was read
+	before   []gatepost.Source // what it had before this run
 	logs     int               // files of a known format
 	strange  []string          // what only lies where logs do
 	notes    []string          // worth knowing, nothing is missing
@@ -64,6 +65,7 @@ func (in *ingest) read(ctx context.Context, files []*source.File) (system []*sou
 	if in.known, err = in.store.Sources(ctx); err != nil {
 		return nil, err
 	}
+	in.before = slices.Clone(in.known)
 	logs := in.configurations(files)
 	system = in.systemLogs(ctx, logs, in.now())
 	return system, in.readLogs(ctx, append(logs, system...))
@@ -529,7 +531,7 @@ func (r *fileReading) leave(ctx context.Context, cutter *source.Cutter) error {
 // notUnderstood says when a log is mostly something else than it was taken for.
 func (r *fileReading) notUnderstood() {
 	for _, src := range r.sources() {
-		if src.Unparsed*2 <= src.Lines {
+		if src.Unparsed*2 <= src.Lines || src.Format == "" {
 			continue
 		}
 		hint := "--source FORMAT=" + src.Path

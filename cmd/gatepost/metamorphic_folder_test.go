@@ -80,7 +80,11 @@ func (f folder) verdicts(t *testing.T) map[int]failure {
 	dir := t.TempDir()
 	f.write(t, dir)
 	got := make(map[int]failure)
-	for _, v := range analyzed(t, dir).failures {
+	l := analyzed(t, dir)
+	for _, g := range l.summary.Gaps {
+		t.Errorf("nothing is missing, and there is a gap: %+v", g)
+	}
+	for _, v := range l.failures {
 		lines := f[filepath.Base(v.File)]
 		if v.Line > len(lines) || lines[v.Line-1].origin == 0 {
 			t.Errorf("%s:%d: is in the ledger but is no line of the access log", v.File, v.Line)

@@ -26,11 +26,11 @@ import (
 
 // piece is a block on its way. It goes round with the memory of its batch.
 type piece struct {
-	mark     source.Cut       // up to where the log is in this piece and those before
-	idle     []gatepost.Batch // counters of lines up to there of which nothing is made
-	strand   *parser.Strand   // whose lines it holds; nil when it holds none
-	block    gatepost.Block   // these lines: those of the cut, or what a sorter took out of several
-	kept     int64            // up to where the entries of the strand are
+	mark     source.Cut     // up to where the log is in this piece and those before
+	counted  []counted      // lines up to there of which nothing is made
+	strand   *parser.Strand // whose lines it holds; nil when it holds none
+	block    gatepost.Block // these lines: those of the cut, or what a sorter took out of several
+	kept     int64          // up to where the entries of the strand are
 	keptLine int64
 	batch    gatepost.Batch
 	consumed int64 // bytes of the file, packed as they are
@@ -119,11 +119,18 @@ type feed struct {
 	send   func(fill func(*piece)) bool
 }
 
-// mark is the end of a block that the sorter took, which has no data any more, with the counters of those of its lines of
-// which nothing is made.
+// mark is the end of a block that the sorter took, which has no data any more, and what was counted of those of its lines of which nothing
+// is made.
 type mark struct {
-	cut  source.Cut
-	idle []gatepost.Batch
+	cut     source.Cut
+	counted []counted
+}
+
+// counted are lines of a strand of which nothing is made.
+type counted struct {
+	strand *parser.Strand
+	seen   gatepost.Batch
+	size   int64 // of the text, of a strand that no format knows
 }
 
 // newFeed makes a feed of a log that was read as far as src says. It asks send to take each piece, which is filled then; it ends when
@@ -163,8 +170,8 @@ func (f *feed) add(cut source.Cut) bool {
 	cut.Offset, cut.Data = cut.Offset+int64(len(cut.Data)), nil
 	m := mark{cut: cut}
 	for st := range f.sorter.Strands() {
-		if seen, ok := st.Idle(); ok {
-			m.idle = append(m.idle, seen)
+		if seen, size, ok := st.Counted(); ok {
+			m.counted = append(m.counted, counted{st, seen, size})
 		}
 	}
 	f.marks = append(f.marks, m)
@@ -203,10 +210,10 @@ func (f *feed) sorted(share parser.Share) bool {
 // pass marks a piece with the last cut before which nothing is left in the sorter: where reading can go on after it was broken off.
 func (f *feed) pass(next *piece) {
 	pending, some := f.sorter.Pending()
-	next.idle = next.idle[:0]
+	next.counted = next.counted[:0]
 	for len(f.marks) > 1 && (!some || f.marks[1].cut.Offset <= pending) {
 		f.marks = f.marks[1:]
-		next.idle = append(next.idle, f.marks[0].idle...)
+		next.counted = append(next.counted, f.marks[0].counted...)
 	}
 	next.mark = f.marks[0].cut
 }

@@ -101,6 +101,9 @@ func (a *analysis) verdicts(ctx context.Context, in *ingest) error {
 	if err != nil {
 		return err
 	}
+	if err := in.lost(ctx, sources); err != nil {
+		return err
+	}
 	result, err := in.judge(ctx, counting, sources, options)
 	if err != nil {
 		return err
@@ -145,7 +148,7 @@ func (in *ingest) again(paths []string) []string {
 }
 
 // judge gives the failures their verdicts, with the lines that prove them, and keeps them in the store.
-func (in *ingest) judge(ctx context.Context, h correlate.History, sources []gatepost.Source, o correlate.Options) (*correlate.Result, error) {
+func (in *ingest) judge(ctx context.Context, h correlate.Rhythm, sources []gatepost.Source, o correlate.Options) (*correlate.Result, error) {
 	if err := in.store.BeginVerdicts(ctx); err != nil {
 		return nil, err
 	}
@@ -161,6 +164,9 @@ func (in *ingest) judge(ctx context.Context, h correlate.History, sources []gate
 		return nil, err
 	}
 	if err := q.fill(ctx, citedIn(result.Incidents, result.Outages)); err != nil {
+		return nil, err
+	}
+	if err := in.silences(ctx, h, sources, o); err != nil {
 		return nil, err
 	}
 	return result, in.store.EndVerdicts(ctx, result.Incidents, result.Outages)
@@ -277,10 +283,11 @@ func (e *env) model(ctx context.Context, h *history) (*gatepost.Model, error) {
 	if m.Incidents, m.Outages, err = h.Incidents(ctx); err != nil {
 		return nil, err
 	}
-	for _, src := range m.Sources {
-		if src.Problem != "" && src.Last.Known() {
-			m.Gaps = append(m.Gaps, gatepost.Gap{Source: src.ID, From: src.Clock.At(src.Last), To: gatepost.NoTime, Why: src.Problem})
-		}
+	if m.Unknown, err = unknownLines(ctx, h.Store, m.Sources); err != nil {
+		return nil, err
+	}
+	if m.Gaps, err = gapsOf(ctx, h.Store, m.Sources); err != nil {
+		return nil, err
 	}
 	return m, nil
 }

@@ -118,14 +118,13 @@ func (l *live) remember(ledger gatepost.Ledger) (some bool, err error) {
 	return some, nil
 }
 
-// missed says that a part of a log was gone before it was read.
-func (l *live) missed(f *follower, why string) {
+// missed says that a part of a log was gone before it was read, and keeps that in the store.
+func (l *live) missed(ctx context.Context, f *follower, why string) error {
 	l.gaps++
 	now := gatepost.TimeOf(l.now())
-	l.tell(gatepost.Change{
-		Kind: gatepost.Missed, Time: now, Text: f.following.Path + ": " + why,
-		Gap: &gatepost.Gap{Source: f.src.ID, From: f.src.Clock.At(f.src.Last), To: now, Why: why},
-	})
+	gap := gatepost.Gap{Source: f.src.ID, From: f.src.Clock.At(f.src.Last), To: now, Why: why}
+	l.tell(gatepost.Change{Kind: gatepost.Missed, Time: now, Text: f.following.Path + ": " + why, Gap: &gap})
+	return l.store.AddLost(ctx, []gatepost.Gap{gap})
 }
 
 const (

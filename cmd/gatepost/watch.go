@@ -34,7 +34,7 @@ type watch struct {
 	stirred   bool                   // something changed in a directory since
 	started   bool                   // what appears now was not there before
 	saw       func(*gatepost.Batch)
-	missed    func(f *follower, why string)
+	missed    func(ctx context.Context, f *follower, why string) error
 	// configured is called when the setup is another one than it was.
 	configured func()
 }
@@ -305,7 +305,9 @@ func (w *watch) truncated(ctx context.Context, f *follower) error {
 		w.stirred = true
 		return nil
 	}
-	w.missed(f, "the file was truncated, and no copy of it was found: what was written before that and not read is lost")
+	if err := w.missed(ctx, f, "the file was truncated, and no copy of it was found: what was written before that and not read is lost"); err != nil {
+		return err
+	}
 	return w.drop(ctx, f)
 }
 
