@@ -83,8 +83,8 @@ func packingOf(name string) packing {
 }
 
 // pack makes what the file of that name holds of the text.
-func (p packing) pack(name string, text []byte) ([]byte, error) {
-	return p.packAll(fstest.MapFS{strings.TrimSuffix(path.Base(name), string(p)): {Data: text, Mode: 0o644, ModTime: clock()}})
+func (p packing) pack(name string, text []byte, age time.Time) ([]byte, error) {
+	return p.packAll(fstest.MapFS{strings.TrimSuffix(path.Base(name), string(p)): {Data: text, Mode: 0o644, ModTime: age}})
 }
 
 // packAll makes of a folder of files what the packing is: an archive, or of a single file the file.

@@ -61,16 +61,25 @@ func (f folder) text(name string) []byte {
 // write writes the folder. How a file is packed, and in which archive it lies, its name tells by its ending.
 func (f folder) write(t *testing.T, dir string) {
 	t.Helper()
+	ended := f.ended()
 	for name := range f {
-		data, err := packingOf(name).pack(name, f.text(name))
-		put(t, filepath.Join(dir, name), data, err)
+		data, err := packingOf(name).pack(name, f.text(name), ended)
+		put(t, filepath.Join(dir, name), data, ended, err)
 	}
 }
 
-// put writes a file that is as old as the clock.
-func put(t *testing.T, path string, data []byte, err error) {
+// ended is when the files were written last, about: it is what tells the year where a log does not.
+func (f folder) ended() time.Time {
+	if when := f.failing(); len(when) > 0 {
+		return when[len(when)-1].Add(hour)
+	}
+	return clock()
+}
+
+// put writes a file of some age.
+func put(t *testing.T, path string, data []byte, age time.Time, err error) {
 	t.Helper()
-	err = errors.Join(err, os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, data, 0o644), os.Chtimes(path, clock(), clock()))
+	err = errors.Join(err, os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, data, 0o644), os.Chtimes(path, age, age))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,17 +31,17 @@ type shipper struct {
 	write    func(s shipped) string
 	// What stands before and behind all lines, "" for nothing.
 	before, behind string
-	// machine says that it collects what the kernel and systemd say as well.
-	machine bool
+	// container says that it collects what containers write, machine that it has a place for what the kernel and systemd say.
+	container, machine bool
 }
 
 var shippers = []shipper{
-	{name: "docker json-file", wrapping: "json"},
-	{name: "docker logs -t", wrapping: "stamped", write: func(s shipped) string { return s.at.UTC().Format(nine) + " " + s.text + "\n" }},
-	{name: "docker compose", wrapping: "compose"},
-	{name: "CRI", wrapping: "cri"},
-	{name: "kubectl --prefix", wrapping: "kubectl"},
-	{name: "stern", wrapping: "stern"},
+	{name: "docker json-file", wrapping: "json", container: true},
+	{name: "docker logs -t", wrapping: "stamped", container: true, write: func(s shipped) string { return s.at.UTC().Format(nine) + " " + s.text + "\n" }},
+	{name: "docker compose", wrapping: "compose", container: true},
+	{name: "CRI", wrapping: "cri", container: true},
+	{name: "kubectl --prefix", wrapping: "kubectl", container: true},
+	{name: "stern", wrapping: "stern", container: true},
 	{name: "Fluent Bit", wrapping: "json", write: func(s shipped) string {
 		return object("date", json.Number(strconv.FormatFloat(float64(s.at.UnixMicro())/1e6, 'f', 6, 64)), "log", s.text+"\n", "stream", "stdout",
 			"kubernetes", json.RawMessage(object("pod_name", "erp-0", "namespace_name", "erp", "container_name", s.program))) + "\n"

@@ -105,9 +105,13 @@ func (f folder) moved(t *testing.T, whole packing, want map[int]failure) (moved 
 	if whole != "" {
 		data, err := whole.packAll(os.DirFS(dir))
 		dir = filepath.Join(t.TempDir(), "night"+string(whole))
-		put(t, dir, data, err)
+		put(t, dir, data, f.ended(), err)
 	}
-	got := f.verdictsAt(t, dir)
+	return movedFrom(want, f.verdictsAt(t, dir)), len(want)
+}
+
+// movedFrom are the verdicts that are others than they were.
+func movedFrom(want, got map[int]failure) (moved []string) {
 	for line, w := range want {
 		if g, w := told(got[line]), told(w); g != w {
 			moved = append(moved, fmt.Sprintf("line %d: %s, was %s", line, g, w))
@@ -119,7 +123,7 @@ func (f folder) moved(t *testing.T, whole packing, want map[int]failure) (moved 
 		}
 	}
 	slices.Sort(moved)
-	return moved, len(want)
+	return moved
 }
 
 // told is what a verdict says, wherever the lines stand that it is about.
