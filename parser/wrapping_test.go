@@ -161,6 +161,9 @@ func TestWrappedDetect(t *testing.T) {
 		"erp1  syslog: 5 lines", "erp1 nginx nginx_access: 5 lines", "erp1 odoo odoo: 5 lines")
 	f(strings.Repeat("web-1  | 2026-11-22T14:08:41.123456789Z "+access+"odoo-1 | 2026-11-22T14:08:41.123456789Z "+companion, 5),
 		"odoo-1 odoo: 5 lines", "web-1 nginx_access: 5 lines")
+	// The date at the beginning of half a log's lines is not the name of a stream.
+	f(strings.Repeat(`{"log":"2026-11-22 09:17:32 -05 [28594]: LOG:  listening on port 5432\n","container_name":"db"}`+"\n"+
+		`{"log":"2026-11-22 09:17:32 -05 and so on\n","container_name":"db"}`+"\n", 5), "db postgresql: 10 lines")
 	f(strings.Repeat("2026-11-22T14:08:41.5Z stdout F Nov 22 14:08:41 erp1 nginx: "+access, 5), "erp1 nginx nginx_access: 5 lines")
 }
 

@@ -80,11 +80,6 @@ func quotedJSON(s string) string {
 	return string(data)
 }
 
-func shipperOf(name string) shipper {
-	i := slices.IndexFunc(shippers, func(s shipper) bool { return s.name == name })
-	return shippers[i]
-}
-
 // line is what the shipper makes of a line. The example of a wrapping is of the process 4711.
 func (w shipper) line(s shipped) string {
 	if w.write != nil {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // repackaging lays an incident's logs out, or writes them down, in another way that tells the same.
@@ -34,7 +35,7 @@ var repackagings = []repackaging{
 	{name: "error_log_in_India", doc: "nginx's error log in another zone", apply: shifted(5*hour+hour/2, "error.log")},
 	{name: "error_log_in_Brazil", doc: "nginx's error log in another zone", apply: shifted(-3*hour, "error.log")},
 	{name: "kernel_log_in_Japan", doc: "dmesg -T on a machine in another zone", apply: shifted(9*hour, "dmesg-T.txt")},
-	{name: "other_boot", doc: "the machine booted at another time", apply: shifted(41*hour+1234567*1000, "dmesg.txt")},
+	{name: "other_boot", doc: "the machine booted at another time", apply: shifted(41*hour+1234567*time.Microsecond, "dmesg.txt")},
 	{name: "postgresql_in_India", doc: "log_timezone with a numeric name", apply: pgZone(5*hour+hour/2, "+05:30")},
 	{name: "postgresql_in_Nepal", doc: "log_timezone with a numeric name", apply: pgZone(5*hour+hour*3/4, "+0545")},
 	{name: "json", doc: "access log as JSON", apply: reformat(jsonFormat)},
