@@ -57,6 +57,17 @@ func (b *Batch) AddRequest() *Request {
 	return &b.Requests[n]
 }
 
+// Belong makes all that is in b refer to a source, as a store does with what is appended to one.
+func (b *Batch) Belong(source int) {
+	b.Source = source
+	for i := range b.Requests {
+		b.Requests[i].Ref.Source = source
+	}
+	for i := range b.Events {
+		b.Events[i].Ref.Source = source
+	}
+}
+
 // See widens First and Last by a raw stamp.
 func (b *Batch) See(t Time) {
 	if t == NoTime {

@@ -92,6 +92,18 @@ type Query struct {
 	Sparse uint64
 }
 
+// Holds reports whether the query is about a time on the common clock. What has no time is selected only where all times are.
+func (q *Query) Holds(t Time) bool {
+	from, to := q.From != 0 && q.From.Known(), q.To != 0 && q.To.Known()
+	switch {
+	case !from && !to:
+		return true
+	case !t.Known():
+		return false
+	}
+	return (!from || q.From <= t) && (!to || t <= q.To)
+}
+
 // Wants reports whether the query is about a source.
 func (q *Query) Wants(source int) bool {
 	return len(q.Sources) == 0 || slices.Contains(q.Sources, source)

@@ -204,6 +204,14 @@ func (p *Parser) Starts() func(line []byte) bool {
 	return p.recordStarts()
 }
 
+// Ends reports whether a record is surely over with its last line; it is nil when only the next one tells.
+func (p *Parser) Ends() func(record []byte) bool {
+	if p.sorter != nil {
+		return p.sorter.wrapping.Ends
+	}
+	return nil
+}
+
 // recordStarts is Starts for the lines as the program wrote them.
 func (p *Parser) recordStarts() func(line []byte) bool {
 	if s, ok := p.State.(starter); ok {

@@ -25,6 +25,7 @@ type Sorter struct {
 	resume  func(*Strand)
 	strands map[strandKey]*Strand
 	order   []*Strand // in the order of appearance
+	at      int64     // offset of the last entry
 	last    *Strand   // of the last entry
 	head    int       // bytes of its head
 	entry   entry
@@ -43,6 +44,8 @@ const (
 	strandLimit = 4 << 20
 	// decideSize is how much of a strand is enough to decide what it is while more of it is to come.
 	decideSize = 32 << 10
+	// farBehind is how far behind the others a record is over: it does not go on after so much text of them.
+	farBehind = 4 << 20
 	// maxStrands bounds the strands of a file, undecidedLimit what is held back of all that are not decided. Whoever
 	// comes later, or writes too little too slowly, is decided by what is there.
 	maxStrands     = 500
@@ -115,7 +118,7 @@ func (s *Sorter) learn(sample []byte) bool {
 
 // forget drops all that is held of a strand.
 func (st *Strand) forget() {
-	st.raw, st.data, st.places, st.part, st.Lines = nil, nil, nil, false, 0
+	st.raw, st.data, st.places, st.part, st.Lines, st.seen = nil, nil, nil, false, 0, unseen()
 	if st.inner != nil {
 		for _, x := range st.inner.order {
 			x.forget()
@@ -184,6 +187,7 @@ func (s *Sorter) add(raw []byte, at gatepost.Place) {
 		return
 	}
 	at.Time, at.PID = e.at, e.pid
+	s.at = at.Ref.Offset
 	s.last.add(raw, e, at)
 }
 
@@ -215,7 +219,7 @@ func (s *Sorter) strand(e *entry) *Strand {
 }
 
 func (s *Sorter) named(key strandKey) *Strand {
-	st := &Strand{seen: gatepost.Batch{First: gatepost.NoTime, Last: gatepost.NoTime}, Name: join(s.within, key.name), Host: key.host, sorter: s, worth: gatepost.StampsNone}
+	st := &Strand{seen: unseen(), Name: join(s.within, key.name), Host: key.host, sorter: s, worth: gatepost.StampsNone}
 	s.strands[key] = st
 	s.order = append(s.order, st)
 	if s.resume != nil {
@@ -251,6 +255,7 @@ func (st *Strand) add(raw []byte, e *entry, at gatepost.Place) {
 	case st.inner != nil:
 		st.inner.add(e.text, at)
 	case st.idle:
+		st.seen.Lines += at.Lines
 		st.seen.See(at.Time)
 	case st.rest:
 		at.At = len(st.data)
@@ -370,10 +375,13 @@ func (st *Strand) settle() {
 	st.Lines = lines
 }
 
-// relieve settles strands when too much is held back, the largest first.
+// relieve settles strands that are far behind the others, and when too much is held back, the largest first.
 func (s *Sorter) relieve() {
 	held := 0
 	for _, st := range s.order {
+		if !st.decided && st.behind() {
+			st.settle()
+		}
 		held += len(st.raw)
 	}
 	for held > undecidedLimit {
@@ -381,6 +389,11 @@ func (s *Sorter) relieve() {
 		held -= len(most.raw)
 		most.settle()
 	}
+}
+
+// behind reports whether the first entry that is held lies far before the last one of the file.
+func (st *Strand) behind() bool {
+	return len(st.places) > 0 && st.places[0].Ref.Offset < st.sorter.at-farBehind
 }
 
 // Strands yields the strands that have appeared, in the order of their appearance, those inside of others among them.
@@ -401,22 +414,57 @@ func (s *Sorter) each(yield func(*Strand) bool) bool {
 	return true
 }
 
-// Ready yields the strands that have enough text for a block, or any at all when the log ends. Whoever asks
-// takes it.
-func (s *Sorter) Ready(end bool) iter.Seq[*Strand] {
+// Share says how much of the text that a Sorter holds is asked for.
+type Share int
+
+const (
+	Enough Share = iota // whole records, where they are worth a block
+	Whole               // whole records
+	All                 // what is there: nothing will be added
+)
+
+// Ready yields the strands that have a share of text for a block. Whoever asks takes it.
+func (s *Sorter) Ready(share Share) iter.Seq[*Strand] {
 	return func(yield func(*Strand) bool) {
-		if end {
+		if share == All {
 			s.settleAll()
 		}
 		for st := range s.Strands() {
-			if st.Parser == nil || !end && len(st.data) < strandBlock {
+			if st.Parser == nil || share == Enough && len(st.data) < strandBlock && !st.behind() {
 				continue
 			}
-			if st.cut(end) > 0 && !yield(st) {
+			if st.cut(share) > 0 && !yield(st) {
 				return
 			}
 		}
 	}
+}
+
+// Left yields what was not taken, since it may go on, as if nothing came any more. It stays where it is; a strand that is not decided is
+// yielded as what it seems to be by now.
+func (s *Sorter) Left() iter.Seq2[*Strand, gatepost.Block] {
+	return func(yield func(*Strand, gatepost.Block) bool) { s.left(yield) }
+}
+
+func (s *Sorter) left(yield func(*Strand, gatepost.Block) bool) bool {
+	for _, st := range s.order {
+		if !st.decided && len(st.raw) > 0 {
+			guess := *st
+			guess.settle()
+			st = &guess
+		}
+		switch {
+		case st.inner != nil:
+			if !st.inner.left(yield) {
+				return false
+			}
+		case st.Parser != nil && len(st.data) > 0:
+			if !yield(st, gatepost.Block{Data: st.data, Places: st.places}) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func (s *Sorter) settleAll() {
@@ -430,10 +478,10 @@ func (s *Sorter) settleAll() {
 	}
 }
 
-// cut returns the end of the last record that surely ends within the text that is there.
-func (st *Strand) cut(end bool) int {
+// cut returns the end of the share of text that is there: of its last record that is surely whole, or of all.
+func (st *Strand) cut(share Share) int {
 	whole := len(st.data)
-	if end || whole == 0 {
+	if share == All || whole == 0 || st.behind() {
 		return whole
 	}
 	if st.part {
@@ -455,9 +503,9 @@ func (st *Strand) cut(end bool) int {
 	return whole
 }
 
-// Take moves the text of whole records into a block, whose memory is used again.
-func (st *Strand) Take(b *gatepost.Block, end bool) {
-	n := st.cut(end)
+// Take moves a share of text into a block, whose memory is used again.
+func (st *Strand) Take(b *gatepost.Block, share Share) {
+	n := st.cut(share)
 	k, _ := slices.BinarySearchFunc(st.places, n, func(p gatepost.Place, at int) int { return p.At - at })
 	rest, places := append(b.Data[:0], st.data[n:]...), append(b.Places[:0], st.places[k:]...)
 	for i := range places {
@@ -467,13 +515,15 @@ func (st *Strand) Take(b *gatepost.Block, end bool) {
 	st.data, st.places = rest, places
 }
 
-// Idle reports whether the lines of the strand are known, and such that nothing is made of them: then it has no blocks.
-// seen holds how many they are, and their stamps.
+// Idle returns how many lines were added since it was last asked, with their stamps, if the strand is known, and such that nothing is made of
+// its lines: then it has no blocks.
 func (st *Strand) Idle() (seen gatepost.Batch, ok bool) {
-	seen = st.seen
-	seen.Lines, seen.Stamps = st.Lines, st.worth
-	return seen, st.idle
+	seen, st.seen = st.seen, unseen()
+	seen.Stamps = st.worth
+	return seen, seen.Lines > 0
 }
+
+func unseen() gatepost.Batch { return gatepost.Batch{First: gatepost.NoTime, Last: gatepost.NoTime} }
 
 // Pending is the least offset of an entry that was added and not taken; ok is false when there is none.
 func (s *Sorter) Pending() (offset int64, ok bool) {

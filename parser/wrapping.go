@@ -20,6 +20,9 @@ type Wrapping struct {
 
 	// Starts reports whether an entry begins with this line; nil when every line is an entry.
 	Starts func(line []byte) bool
+	// Ends reports whether an entry is surely over with its last line; nil when only the next one tells. It counts where
+	// a log is read while it is written.
+	Ends func(entry []byte) bool
 	// Read takes an entry apart, and reports whether it is one. It may use e.scratch, which is kept from entry to
 	// entry, for the text.
 	Read func(raw []byte, e *entry, o *Options) bool

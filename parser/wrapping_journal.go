@@ -20,6 +20,7 @@ var _ = registerWrapping(Wrapping{
 	Doc: "journalctl -o json, json-pretty, json-seq and json-sse. Programs are told apart by host and container or identifier; a message that is no " +
 		"text is a list of its bytes",
 	Starts: func(line []byte) bool { return startsJSON(journalRecord(line)) },
+	Ends:   endsJSON,
 	Read: func(raw []byte, e *entry, o *Options) bool {
 		var j journalEntry
 		for key, value := range jsonMembers(journalRecord(raw)) {
@@ -55,24 +56,12 @@ var _ = registerWrapping(Wrapping{
 	Name:   "journal export",
 	Doc:    "journalctl -o export, what systemd-journal-remote takes: a field on each line, a blank line between entries, fields that are no text with their length",
 	Starts: func(line []byte) bool { return hasPrefix(line, "__CURSOR=") },
+	Ends: func(entry []byte) bool {
+		_, over := readExport(entry)
+		return over
+	},
 	Read: func(raw []byte, e *entry, o *Options) bool {
-		var j journalEntry
-		for s := raw; len(s) > 0; {
-			end := lineEnd(s)
-			line := trimEOL(s[:end])
-			s = s[end:]
-			key, value, ok := cut(line, "=")
-			if !ok && len(line) > 0 && len(s) >= 8 {
-				n := binary.LittleEndian.Uint64(s)
-				if n > uint64(len(s)-8) {
-					break // it was cut off
-				}
-				key, value = line, s[8:8+n]
-				s = s[8+n:]
-				s = s[min(1, len(s)):]
-			}
-			j.set(key, value)
-		}
+		j, _ := readExport(raw)
 		return j.into(e, "journal export")
 	},
 	Syslog: journalSyslog,
@@ -84,6 +73,28 @@ var _ = registerWrapping(Wrapping{
 		return fmt.Sprintf("__CURSOR=s=1;i=%x\n__REALTIME_TIMESTAMP=%d\n%s\n_HOSTNAME=erp1\nSYSLOG_IDENTIFIER=%s\n_PID=4711\n\n", at.UnixMicro(), at.UnixMicro(), message, program)
 	},
 })
+
+// readExport reads the fields of an entry, and reports whether the blank line behind them is there.
+func readExport(raw []byte) (j journalEntry, over bool) {
+	for s := raw; len(s) > 0; {
+		end := lineEnd(s)
+		line := trimEOL(s[:end])
+		s = s[end:]
+		over = len(line) == 0
+		key, value, ok := cut(line, "=")
+		if !ok && len(line) > 0 && len(s) >= 8 {
+			n := binary.LittleEndian.Uint64(s)
+			if n > uint64(len(s)-8) {
+				break // it was cut off
+			}
+			key, value = line, s[8:8+n]
+			s = s[8+n:]
+			s = s[min(1, len(s)):]
+		}
+		j.set(key, value)
+	}
+	return j, over
+}
 
 // journalRecord drops what json-seq and json-sse put before an object.
 func journalRecord(line []byte) []byte {

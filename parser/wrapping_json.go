@@ -15,6 +15,7 @@ var _ = registerWrapping(Wrapping{
 		"Loki (logcli -o jsonl), CloudWatch (aws logs filter-log-events, get-log-events), Google Cloud. The text is the member log, message, msg, line, " +
 		"textPayload or @message; whose it is, is told by the members about container, pod, service or stream",
 	Starts: startsJSON,
+	Ends:   endsJSON,
 	Read:   readJSON,
 	Example: func(program, line string, at time.Time) string {
 		return fmt.Sprintf(`{"log":%s,"stream":"stdout","attrs":{"com.docker.compose.service":"%s"},"time":"%s"}`+"\n", jsonString(line+"\n"), program, at.Format(time.RFC3339Nano))
@@ -26,6 +27,13 @@ var _ = registerWrapping(Wrapping{
 func startsJSON(line []byte) bool {
 	line = skipBlanks(line)
 	return len(line) > 0 && line[0] == '{'
+}
+
+// endsJSON reports whether an object ends with its last line. One that is spread over lines closes at the margin.
+func endsJSON(entry []byte) bool {
+	entry = trimEOL(entry)
+	last := entry[bytes.LastIndexByte(entry, '\n')+1:]
+	return hasPrefix(last, "}") || len(last) == len(entry) && bytes.HasSuffix(last, []byte{'}'})
 }
 
 // dockerLimit is the length at which Docker splits a line, in bytes: only the last part ends in a newline.

@@ -36,10 +36,10 @@ func sorted(t *testing.T, data []byte, size int, o *Options) map[string]*gatepos
 // eachStrand has a wrapped log sorted that comes in blocks of some size, and hands on the blocks of its strands.
 func eachStrand(data []byte, size int, o *Options, take func(*Strand, *gatepost.Block)) {
 	s := Detect(data[:min(len(data), SampleSize)], o).Sorter()
-	ready := func(end bool) {
-		for st := range s.Ready(end) {
+	ready := func(share Share) {
+		for st := range s.Ready(share) {
 			var b gatepost.Block
-			st.Take(&b, end)
+			st.Take(&b, share)
 			take(st, &b)
 		}
 	}
@@ -50,11 +50,11 @@ func eachStrand(data []byte, size int, o *Options, take func(*Strand, *gatepost.
 			end += lineEnd(data[end:])
 		}
 		s.Add(&gatepost.Block{Source: 1, Offset: offset, Line: line, Data: data[:end]})
-		ready(false)
+		ready(Enough)
 		offset, line = offset+int64(end), line+int64(strings.Count(string(data[:end]), "\n"))
 		data = data[end:]
 	}
-	ready(true)
+	ready(All)
 }
 
 // TestWrappings puts every wrapping round the lines of the samples, those of two programs mixed: the same requests and

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,7 +49,24 @@ func (e *env) find(ctx context.Context, in *ingest, args []string) (files []*sou
 	if in.machine != nil {
 		files = in.withoutOld(files)
 	}
-	return files, paths, nil
+	return in.withoutStore(files), paths, nil
+}
+
+// withoutStore leaves out the store itself, which may lie among the logs, with what SQLite puts beside it.
+func (in *ingest) withoutStore(files []*source.File) []*source.File {
+	if in.db == "" {
+		return files
+	}
+	var own []os.FileInfo
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if info, err := os.Stat(in.db + suffix); err == nil {
+			own = append(own, info)
+		}
+	}
+	return slices.DeleteFunc(files, func(f *source.File) bool {
+		info, err := os.Stat(f.Path)
+		return err == nil && slices.ContainsFunc(own, func(o os.FileInfo) bool { return os.SameFile(o, info) })
+	})
 }
 
 // settingsOf reads a configuration file for those who look for what it names. What is wrong with it is told when it is used.

@@ -14,7 +14,6 @@ import (
 	"gatepost/correlate"
 	"gatepost/parser"
 	"gatepost/parser/source"
-	"gatepost/store"
 )
 
 // Who asks for half an hour needs not the month that the access log holds. Two things follow from that:
@@ -112,22 +111,22 @@ func (r *fileReading) search() error {
 // excerpt is the history that counts when a part of the time is asked for: without requests that are far from it. So
 // verdicts are the same whether these were read or not.
 type excerpt struct {
-	*store.Store
+	*history
 	from, to gatepost.Time
 	skipped  map[int]int64 // lines that stand before what was read of a source
 	statuses []gatepost.StatusCount
 }
 
-// history is what counts of the store.
-func (in *ingest) history(ctx context.Context) (correlate.History, error) {
+// counting is what counts of a history.
+func (in *ingest) counting(ctx context.Context, h *history) (correlate.History, error) {
 	if !in.partly() {
-		return in.store, nil
+		return h, nil
 	}
-	sources, err := in.store.Sources(ctx)
+	sources, err := h.Sources(ctx)
 	if err != nil {
 		return nil, err
 	}
-	x := &excerpt{Store: in.store, skipped: make(map[int]int64)}
+	x := &excerpt{history: h, skipped: make(map[int]int64)}
 	x.from, x.to = in.reach(slices.ContainsFunc(sources, func(s gatepost.Source) bool { return s.Format == odooFormat }))
 	if slices.ContainsFunc(sources, func(s gatepost.Source) bool { return holdsFailures(s.Format) && s.Stamps == gatepost.StampsLocal }) {
 		x.from, x.to = x.from.Add(-anyZone), x.to.Add(anyZone)
@@ -161,7 +160,7 @@ func (in *ingest) skipped(ctx context.Context, id int, begin int64) (int64, erro
 	return 0, nil
 }
 
-// Requests yields the requests of the store that count.
+// Requests yields the requests of the history that count.
 func (x *excerpt) Requests(ctx context.Context, q gatepost.Query) iter.Seq2[gatepost.Request, error] {
 	if x.from.Known() {
 		q.From = max(q.From, x.from)
@@ -169,14 +168,14 @@ func (x *excerpt) Requests(ctx context.Context, q gatepost.Query) iter.Seq2[gate
 	if x.to.Known() {
 		q.To = min(cmp.Or(q.To, x.to), x.to)
 	}
-	return x.Store.Requests(ctx, q)
+	return x.history.Requests(ctx, q)
 }
 
-// Events yields the events of the store without the requests that do not count, with the numbers that their lines have
+// Events yields the events of the history without the requests that do not count, with the numbers that their lines have
 // in the whole file.
 func (x *excerpt) Events(ctx context.Context, q gatepost.Query) iter.Seq2[gatepost.Event, error] {
 	return func(yield func(gatepost.Event, error) bool) {
-		for e, err := range x.Store.Events(ctx, q) {
+		for e, err := range x.history.Events(ctx, q) {
 			if e.Kind == gatepost.NginxRequest && (e.Time < x.from || x.to.Known() && e.Time > x.to) {
 				continue
 			}
@@ -220,11 +219,11 @@ const fewPairs = 2
 
 // zonesOfErrors gives error logs the zone of the access log, which the same nginx writes, where pairs of lines do not
 // tell it: there are few of these in a part of the time.
-func (in *ingest) zonesOfErrors(ctx context.Context) error {
+func (in *ingest) zonesOfErrors(ctx context.Context, h *history) error {
 	if !in.partly() {
 		return nil
 	}
-	sources, err := in.store.Sources(ctx)
+	sources, err := h.Store.Sources(ctx)
 	if err != nil {
 		return err
 	}

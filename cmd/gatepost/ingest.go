@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"gatepost"
@@ -29,6 +30,8 @@ type ingest struct {
 	files    map[int]*source.File // of this run, by the ID of their source
 	parsers  map[int]*parser.Parser
 	begins   map[int]int64     // where reading began, of those that were searched
+	left     []*gatepost.Batch // records that may go on, and are not in the store
+	now      func() time.Time
 	odoo     bool              // a log of Odoo is among the files
 	known    []gatepost.Source // what the store has, whenever it was read
 	logs     int               // files of a known format
@@ -56,12 +59,12 @@ func (in *ingest) note(format string, args ...any) {
 // read waits, since it may be its continuation.
 //
 // What it reads of the machine itself, beside files, it returns: the caller closes it.
-func (in *ingest) read(ctx context.Context, files []*source.File, now time.Time) (system []*source.File, err error) {
+func (in *ingest) read(ctx context.Context, files []*source.File) (system []*source.File, err error) {
 	if in.known, err = in.store.Sources(ctx); err != nil {
 		return nil, err
 	}
 	logs := in.configurations(files)
-	system = in.systemLogs(ctx, logs, now)
+	system = in.systemLogs(ctx, logs, in.now())
 	return system, in.readLogs(ctx, append(logs, system...))
 }
 
@@ -162,6 +165,7 @@ type fileReading struct {
 	head    gatepost.Source // src as it was when its lines began to be read
 	parser  *parser.Parser
 	strands map[strandName]*gatepost.Source // of a file that several programs write into, src among them
+	left    []*gatepost.Batch               // what may go on
 	start   int64                           // where reading began, when the log was searched
 
 	done     chan struct{} // closed when the lines are read
@@ -250,6 +254,9 @@ func (r *fileReading) prepare(ctx context.Context) error {
 	}
 	r.logs++
 	r.parser = p
+	if err := r.reconsider(ctx); err != nil {
+		return err
+	}
 	if p.Sorter() != nil {
 		r.sort()
 	} else {
@@ -261,6 +268,28 @@ func (r *fileReading) prepare(ctx context.Context) error {
 		r.parser = nil
 	}
 	return nil
+}
+
+// reconsider begins anew with a log of which so little was read that it seemed to be something else than now, when there is more of it.
+func (r *fileReading) reconsider(ctx context.Context) error {
+	src, p := r.src, r.parser
+	strand, _ := p.Strand()
+	if src.Format == "" || src.Position >= parser.SampleSize || src.Format == p.Format.Name && src.Dialect == p.Dialect && src.Strand == strand {
+		return nil
+	}
+	r.stream.Close()
+	var err error
+	if r.stream, err = r.file.Open(); err != nil {
+		return err
+	}
+	for i := range r.known {
+		if k := &r.known[i]; k.ID != src.ID && isStrandOf(src, k) {
+			if err := r.store.Forget(ctx, k); err != nil {
+				return err
+			}
+		}
+	}
+	return r.store.Forget(ctx, src)
 }
 
 // finish waits for the lines, and tells the ingest what came of the file.
@@ -281,6 +310,7 @@ func (r *fileReading) finish() error {
 		in.known = slices.DeleteFunc(in.known, func(k gatepost.Source) bool { return k.ID == src.ID })
 		in.known = append(in.known, *src)
 	}
+	in.left = append(in.left, r.left...)
 	return nil
 }
 
@@ -360,6 +390,9 @@ func (in *ingest) parserFor(f *source.File, sample []byte, known string) (*parse
 	if name := in.formatOf(f.Path); name != "" {
 		return parser.Use(name, sample, o)
 	}
+	if bytes.HasPrefix(sample, []byte("SQLite format 3\x00")) {
+		return nil, nil // text of logs stands in a store, too
+	}
 	if p := parser.Detect(sample, o); p != nil || known == "" {
 		return p, nil
 	}
@@ -402,15 +435,19 @@ func binary(sample []byte) bool {
 	return control > len(sample)/50 || len(bytes.Trim(sample, "\x00")) == 0
 }
 
-// lines reads the lines of the log from where the stream stands. A log that may still grow keeps its
-// unfinished last line for the next time, if there is a store that remembers where to go on.
+// over is how long after the last time that a log was written into its last record is whole, and its last line finished: whoever
+// writes does not stop in the middle.
+const over = 2 * time.Second
+
+// growing reports whether what the log ends with may go on. Only a store that is kept has a next time, to read it then.
+func (r *fileReading) growing() bool {
+	return r.db != "" && r.file.Growing && r.stream.Kind == nil && r.file.WrittenSince(r.now().Add(-over))
+}
+
+// lines reads the lines of the log from where the stream stands.
 func (r *fileReading) lines(ctx context.Context) error {
 	f, src := r.file, r.src
-	cutter := &source.Cutter{
-		Source: src.ID,
-		Starts: r.parser.Starts(),
-		Hold:   r.db != "" && f.Growing && r.stream.Kind == nil,
-	}
+	cutter := &source.Cutter{Source: src.ID, Starts: r.parser.Starts(), Ends: r.parser.Ends(), Hold: sync.OnceValue(r.growing)}
 	err := parsed(ctx, cutter, r.stream, *src, r.parser, func(next *piece) error {
 		if next.err != nil {
 			src.Problem = reason(next.err).Error()
@@ -427,11 +464,41 @@ func (r *fileReading) lines(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cutter.Mark(src)
+	if r.strands == nil {
+		cutter.Mark(src)
+	}
 	src.Bytes = src.Position - r.start
-	r.sorted()
+	if err := r.leave(ctx, cutter); err != nil {
+		return err
+	}
 	r.tooLong(cutter)
 	r.notUnderstood()
+	return nil
+}
+
+// leave keeps what the log ends with and may go on out of the store, and beside it.
+func (r *fileReading) leave(ctx context.Context, cutter *source.Cutter) error {
+	r.left = nil
+	add := func(p *parser.Parser, b gatepost.Block) {
+		left := new(gatepost.Batch)
+		p.Clone().Parse(&b, left)
+		left.Belong(b.Source)
+		r.left = append(r.left, left)
+	}
+	if r.strands == nil {
+		if rest := cutter.Rest(); len(rest.Data) > 0 {
+			add(r.parser, rest)
+		}
+		return nil
+	}
+	for st, b := range r.parser.Sorter().Left() {
+		src, err := r.strandSource(ctx, st)
+		if err != nil {
+			return err
+		}
+		b.Source = src.ID
+		add(st.Parser, b)
+	}
 	return nil
 }
 

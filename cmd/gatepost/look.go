@@ -65,9 +65,9 @@ func (in *ingest) look(f *source.File, s *source.Stream, end bool) ([]gatepost.S
 			continue
 		}
 		sorter.Add(&gatepost.Block{Line: 1, Data: text})
-		for strand := range sorter.Ready(true) {
+		for strand := range sorter.Ready(parser.All) {
 			var b gatepost.Block
-			strand.Take(&b, true)
+			strand.Take(&b, parser.All)
 			strand.Parser.Parse(&b, batch)
 			see(strand.Parser, strand.Name, strand.Host, batch)
 		}

@@ -25,10 +25,11 @@ import (
 
 // piece is a block on its way. It goes round with the memory of its batch.
 type piece struct {
-	mark     source.Cut     // up to where the log is in this piece and those before
-	strand   *parser.Strand // whose lines it holds
-	block    gatepost.Block // these lines: those of the cut, or what a sorter took out of several
-	kept     int64          // up to where the entries of the strand are
+	mark     source.Cut       // up to where the log is in this piece and those before
+	idle     []gatepost.Batch // counters of lines up to there of which nothing is made
+	strand   *parser.Strand   // whose lines it holds; nil when it holds none
+	block    gatepost.Block   // these lines: those of the cut, or what a sorter took out of several
+	kept     int64            // up to where the entries of the strand are
 	keptLine int64
 	batch    gatepost.Batch
 	consumed int64 // bytes of the file, packed as they are
@@ -48,7 +49,7 @@ func parsed(ctx context.Context, cutter *source.Cutter, s *source.Stream, src ga
 	parsers := runtime.GOMAXPROCS(0)
 	f := &feed{
 		cutter: cutter, stream: s, whole: &parser.Strand{Parser: p}, sorter: p.Sorter(),
-		marks: []source.Cut{source.At(src)},
+		marks: []mark{{cut: source.At(src)}},
 		free:  make(chan *piece, parsers+ahead), work: make(chan *piece, parsers+ahead), inOrder: make(chan *piece, parsers+ahead),
 	}
 	for range cap(f.free) {
@@ -63,7 +64,7 @@ func parsed(ctx context.Context, cutter *source.Cutter, s *source.Stream, src ga
 	}
 	for next := range f.inOrder {
 		<-next.parsed
-		if next.err == nil {
+		if next.err == nil && next.strand != nil {
 			next.strand.Parser.Admit(&next.batch)
 		}
 		if err := keep(next); err != nil {
@@ -80,9 +81,16 @@ type feed struct {
 	stream *source.Stream
 	whole  *parser.Strand // of a log that has no wrapping
 	sorter *parser.Sorter // of one that has
-	marks  []source.Cut   // behind the blocks that the sorter took, those that may count; without data
+	marks  []mark         // behind the blocks that the sorter took, those that may count
 
 	free, work, inOrder chan *piece
+}
+
+// mark is the end of a block that the sorter took, which has no data any more, with the counters of those of its lines of
+// which nothing is made.
+type mark struct {
+	cut  source.Cut
+	idle []gatepost.Batch
 }
 
 // send sends a piece on its way, and reports whether there is anybody to take it.
@@ -104,7 +112,7 @@ func (f *feed) cut(ctx context.Context, src *gatepost.Source) {
 	defer close(f.inOrder)
 	for cut, err := range f.cutter.Blocks(f.stream, src) {
 		if err != nil {
-			if f.sorted(ctx, true) {
+			if f.sorted(ctx, parser.All) {
 				f.send(ctx, func(next *piece) { next.err = err })
 			}
 			return
@@ -119,45 +127,61 @@ func (f *feed) cut(ctx context.Context, src *gatepost.Source) {
 		f.cutter.Release(cut.Block)
 		cut.Line += int64(bytes.Count(cut.Data, []byte{'\n'}))
 		cut.Offset, cut.Data = cut.Offset+int64(len(cut.Data)), nil
-		f.marks = append(f.marks, cut)
-		if !f.sorted(ctx, false) {
+		m := mark{cut: cut}
+		for st := range f.sorter.Strands() {
+			if seen, ok := st.Idle(); ok {
+				m.idle = append(m.idle, seen)
+			}
+		}
+		f.marks = append(f.marks, m)
+		if !f.sorted(ctx, parser.Enough) {
 			return
 		}
 	}
-	f.sorted(ctx, true)
+	share := parser.All
+	if f.cutter.Hold != nil && f.cutter.Hold() {
+		share = parser.Whole
+	}
+	f.sorted(ctx, share)
 }
 
-// sorted sends what the sorter has of each strand: as much as is worth a piece, or in the end all.
-func (f *feed) sorted(ctx context.Context, end bool) bool {
+// sorted sends what the sorter has of each strand, a share of it. In the end, when that is more than what is worth a piece, one without
+// lines follows, which says how far all are.
+func (f *feed) sorted(ctx context.Context, share parser.Share) bool {
 	if f.sorter == nil {
 		return true
 	}
-	for strand := range f.sorter.Ready(end) {
+	for strand := range f.sorter.Ready(share) {
 		if !f.send(ctx, func(next *piece) {
 			next.strand = strand
-			strand.Take(&next.block, end)
+			strand.Take(&next.block, share)
 			next.kept, next.keptLine = strand.Kept()
-			next.mark = f.passed()
+			f.pass(next)
 		}) {
 			return false
 		}
 	}
-	return true
+	return share == parser.Enough || f.send(ctx, func(next *piece) {
+		next.strand = nil
+		f.pass(next)
+	})
 }
 
-// passed is the last cut before which nothing is left in the sorter: where reading can go on after it was broken off.
-func (f *feed) passed() source.Cut {
+// pass marks a piece with the last cut before which nothing is left in the sorter: where reading can go on after it was broken off.
+func (f *feed) pass(next *piece) {
 	pending, some := f.sorter.Pending()
-	for len(f.marks) > 1 && (!some || f.marks[1].Offset <= pending) {
+	next.idle = next.idle[:0]
+	for len(f.marks) > 1 && (!some || f.marks[1].cut.Offset <= pending) {
 		f.marks = f.marks[1:]
+		next.idle = append(next.idle, f.marks[0].idle...)
 	}
-	return f.marks[0]
+	next.mark = f.marks[0].cut
 }
 
 func (f *feed) parse() {
 	own := make(map[*parser.Strand]*parser.Parser)
 	for next := range f.work {
-		if next.err == nil {
+		if next.err == nil && next.strand != nil {
 			mine := own[next.strand]
 			if mine == nil {
 				mine = next.strand.Parser.Clone()

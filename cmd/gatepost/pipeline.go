@@ -17,6 +17,7 @@ import (
 type analysis struct {
 	env      *env
 	store    *store.Store
+	history  *history
 	model    *gatepost.Model
 	files    []*source.File
 	paths    []string // as the user named them
@@ -59,7 +60,8 @@ func (a *analysis) judge(ctx context.Context, in *ingest) error {
 		return err
 	}
 	in.store = a.store
-	system, err := in.read(ctx, a.files, a.env.now())
+	in.now = a.env.now
+	system, err := in.read(ctx, a.files)
 	a.files, a.troubles = append(a.files, system...), in.troubles
 	if err != nil {
 		return err
@@ -73,25 +75,26 @@ func (a *analysis) judge(ctx context.Context, in *ingest) error {
 	}
 	options := in.correlation(setup)
 	options.AtOnce = a.env.atOnce
-	history, err := in.history(ctx)
+	a.history = &history{in.store, in.left}
+	counting, err := in.counting(ctx, a.history)
 	if err != nil {
 		return err
 	}
-	if err := align(ctx, a.store, history, options); err != nil {
+	if err := align(ctx, a.history, counting, options); err != nil {
 		return err
 	}
-	if err := in.zonesOfErrors(ctx); err != nil {
+	if err := in.zonesOfErrors(ctx, a.history); err != nil {
 		return err
 	}
-	sources, err := a.store.Sources(ctx)
+	sources, err := a.history.Sources(ctx)
 	if err != nil {
 		return err
 	}
-	result, err := in.judge(ctx, history, sources, options)
+	result, err := in.judge(ctx, counting, sources, options)
 	if err != nil {
 		return err
 	}
-	a.model, err = a.env.model(ctx, a.store)
+	a.model, err = a.env.model(ctx, a.history)
 	if err != nil {
 		return err
 	}
@@ -156,7 +159,7 @@ func (a *analysis) within(ctx context.Context, in *ingest) error {
 		to = max(from, m.To)
 	}
 	m.Requests, m.Statuses = 0, make(map[int]int64)
-	for r, err := range a.store.Requests(ctx, gatepost.Query{From: from, To: to, Lanes: []gatepost.Lane{gatepost.LaneNginx}}) {
+	for r, err := range a.history.Requests(ctx, gatepost.Query{From: from, To: to, Lanes: []gatepost.Lane{gatepost.LaneNginx}}) {
 		if err != nil {
 			return err
 		}
@@ -187,24 +190,28 @@ func (in *ingest) settings(ctx context.Context) (gatepost.Setup, error) {
 	return in.setup, in.store.SaveSetup(ctx, in.setup)
 }
 
-// align finds the clocks of all sources by a history of the store, and sets them there.
-func align(ctx context.Context, st *store.Store, h correlate.History, o correlate.Options) error {
-	sources, err := st.Sources(ctx)
+// align finds the clocks of all sources by what counts of a history, and sets them in the store.
+func align(ctx context.Context, h *history, counting correlate.History, o correlate.Options) error {
+	stored, err := h.Store.Sources(ctx)
 	if err != nil {
 		return err
 	}
 	// The correlator must see the stamps as they are, whatever an earlier run made of them.
-	for i := range sources {
-		if err := setClock(ctx, st, &sources[i], gatepost.Clock{}); err != nil {
+	for i := range stored {
+		if err := setClock(ctx, h.Store, &stored[i], gatepost.Clock{}); err != nil {
 			return err
 		}
 	}
-	clocks, err := correlate.Align(ctx, h, sources, o)
+	sources, err := h.Sources(ctx)
 	if err != nil {
 		return err
 	}
-	for i := range sources {
-		if err := setClock(ctx, st, &sources[i], clocks[sources[i].ID]); err != nil {
+	clocks, err := correlate.Align(ctx, counting, sources, o)
+	if err != nil {
+		return err
+	}
+	for i := range stored {
+		if err := setClock(ctx, h.Store, &stored[i], clocks[stored[i].ID]); err != nil {
 			return err
 		}
 	}
@@ -216,8 +223,8 @@ func setClock(ctx context.Context, st *store.Store, src *gatepost.Source, c gate
 	return st.SaveSource(ctx, src)
 }
 
-// model fills a Model with what the store alone knows.
-func (e *env) model(ctx context.Context, st *store.Store) (*gatepost.Model, error) {
+// model fills a Model with what a history alone knows.
+func (e *env) model(ctx context.Context, h *history) (*gatepost.Model, error) {
 	m := &gatepost.Model{
 		Version: version(),
 		Made:    gatepost.TimeOf(e.now()),
@@ -225,13 +232,13 @@ func (e *env) model(ctx context.Context, st *store.Store) (*gatepost.Model, erro
 		Causes:  correlate.Docs(),
 	}
 	var err error
-	if m.Sources, err = st.Sources(ctx); err != nil {
+	if m.Sources, err = h.Sources(ctx); err != nil {
 		return nil, err
 	}
-	if m.Setup, err = st.Setup(ctx); err != nil {
+	if m.Setup, err = h.Setup(ctx); err != nil {
 		return nil, err
 	}
-	counts, err := st.Statuses(ctx)
+	counts, err := h.Statuses(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -244,8 +251,8 @@ func (e *env) model(ctx context.Context, st *store.Store) (*gatepost.Model, erro
 		seen.See(c.Last)
 	}
 	m.From, m.To = seen.First, seen.Last
-	m.Failures = st.Ledger(ctx)
-	if m.Incidents, m.Outages, err = st.Incidents(ctx); err != nil {
+	m.Failures = h.Ledger(ctx)
+	if m.Incidents, m.Outages, err = h.Incidents(ctx); err != nil {
 		return nil, err
 	}
 	for _, src := range m.Sources {

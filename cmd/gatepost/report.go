@@ -61,7 +61,8 @@ func (a *analysis) load(ctx context.Context, db string) error {
 	if a.store, err = store.Open(ctx, db); err != nil {
 		return err
 	}
-	if a.model, err = a.env.model(ctx, a.store); err != nil {
+	a.history = &history{Store: a.store}
+	if a.model, err = a.env.model(ctx, a.history); err != nil {
 		return err
 	}
 	m := a.model

@@ -75,7 +75,7 @@ func TestScripts(t *testing.T) {
 			return os.Geteuid() == 0, nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"status":   status,
+			"status":   exitStatus,
 			"gzip":     compress("gzip"),
 			"zstd":     compress("zstd"),
 			"bzip2":    compress("bzip2"),
@@ -93,8 +93,8 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// status N PROGRAM ARGS... runs a program that must exit with status N.
-func status(ts *testscript.TestScript, neg bool, args []string) {
+// exitStatus N PROGRAM ARGS... runs a program that must exit with status N.
+func exitStatus(ts *testscript.TestScript, neg bool, args []string) {
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
 	err = ts.Exec(args[1], args[2:]...)

@@ -44,7 +44,7 @@ func (r *fileReading) sort() {
 	r.strands = map[strandName]*gatepost.Source{{src.Strand, src.Host}: src}
 	before := map[strandName]gatepost.Source{{src.Strand, src.Host}: *src}
 	for _, k := range r.known {
-		if k.HeadSize == src.HeadSize && k.ID != src.ID && k.Head == strandHead(src, k.Strand, k.Host) {
+		if k.ID != src.ID && isStrandOf(src, &k) {
 			strand := k
 			strand.Path = r.file.Path
 			r.strands[strandName{k.Strand, k.Host}] = &strand
@@ -58,43 +58,49 @@ func (r *fileReading) sort() {
 	})
 }
 
-// sorted notes that all strands are kept as far as the file was read.
-func (r *fileReading) sorted() {
-	for _, strand := range r.strands {
-		strand.Kept, strand.KeptLine = r.src.Position, r.src.PositionLine
-	}
-	if sorter := r.parser.Sorter(); sorter != nil {
-		for st := range sorter.Strands() {
-			if seen, ok := st.Idle(); ok {
-				r.src.Count(&seen)
-			}
-		}
-	}
-}
-
 // strandHead is the head of a strand's row: no file's, but that of its file and its name.
 func strandHead(file *gatepost.Source, name, host string) uint64 {
 	return gatepost.HashOf(fmt.Appendf(nil, "%x\x00%s\x00%s", file.Head, name, host))
 }
 
+// isStrandOf reports whether a row is that of a strand of a file.
+func isStrandOf(file, row *gatepost.Source) bool {
+	return row.HeadSize == file.HeadSize && row.Head == strandHead(file, row.Strand, row.Host)
+}
+
 // keep stores a piece of one strand.
 func (r *fileReading) keep(ctx context.Context, next *piece) error {
-	st := next.strand
-	name := strandName{st.Name, st.Host}
-	src := r.strands[name]
-	if src == nil {
-		src = &gatepost.Source{Path: r.file.Path, Strand: st.Name, Host: st.Host, HeadSize: r.src.HeadSize, Head: strandHead(r.src, st.Name, st.Host)}
-		if err := r.store.AddSource(ctx, src); err != nil {
-			return err
-		}
-		r.strands[name] = src
+	for i := range next.idle {
+		r.src.Count(&next.idle[i])
 	}
-	src.Format, src.Dialect = st.Parser.Format.Name, st.Parser.Dialect
+	st := next.strand
+	if st == nil {
+		return nil
+	}
+	src, err := r.strandSource(ctx, st)
+	if err != nil {
+		return err
+	}
 	src.Kept, src.KeptLine = next.kept, next.keptLine
 	if src != r.src {
 		src.Bytes += int64(len(next.block.Data))
 	}
 	return r.store.Append(ctx, src, &next.batch)
+}
+
+// strandSource returns the row of a strand, a new one when it has none yet.
+func (r *fileReading) strandSource(ctx context.Context, st *parser.Strand) (*gatepost.Source, error) {
+	name := strandName{st.Name, st.Host}
+	src := r.strands[name]
+	if src == nil {
+		src = &gatepost.Source{Path: r.file.Path, Strand: st.Name, Host: st.Host, HeadSize: r.src.HeadSize, Head: strandHead(r.src, st.Name, st.Host)}
+		if err := r.store.AddSource(ctx, src); err != nil {
+			return nil, err
+		}
+		r.strands[name] = src
+	}
+	src.Format, src.Dialect = st.Parser.Format.Name, st.Parser.Dialect
+	return src, nil
 }
 
 // strangers says whose lines in the file are of no log that is known.

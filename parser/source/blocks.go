@@ -26,9 +26,11 @@ type Cutter struct {
 	// Starts reports whether a record begins with this line, which comes without its line
 	// ending; nil when every line is a record.
 	Starts func(line []byte) bool
-	// Hold leaves an unfinished last line unread: its rest may be written later. Without it,
-	// such a line is delivered as it is.
-	Hold bool
+	// Ends reports whether a record is surely over with its last line; nil when only the next one tells.
+	Ends func(record []byte) bool
+	// Hold is asked where the text ends, and says whether more of it may be written later. Then an unfinished last line and
+	// the last record, which may go on, are left: see Rest. Nil, and they are delivered as they are.
+	Hold func() bool
 
 	Size  int // of a block; 0 is BlockSize
 	Limit int // of a record; 0 is RecordLimit
@@ -36,7 +38,7 @@ type Cutter struct {
 	LongRecords int64 // records longer than Limit, cut at a line
 	LongLines   int64 // lines longer than Limit, delivered up to there
 	Skipped     int64 // bytes of the rests of those lines, which are delivered nowhere
-	Held        int   // bytes of the unfinished last line that Hold left
+	Held        int   // bytes of the unfinished last line, where it was left
 
 	offset, line int64 // behind the last block
 	tail         tail
@@ -87,7 +89,17 @@ func (c *Cutter) Blocks(s *Stream, src *gatepost.Source) iter.Seq2[Cut, error] {
 		c.line = src.PositionLine
 		c.tail.add(s.before)
 	}
+	c.n = 0
 	return c.cut(s)
+}
+
+// More goes on where the text ended, when some was left there or has been written since.
+func (c *Cutter) More(s *Stream) iter.Seq2[Cut, error] { return c.cut(s) }
+
+// Rest is the last record as far as its lines are finished, where it was left because it may go on. It is valid until more is read.
+func (c *Cutter) Rest() gatepost.Block {
+	text := c.buf[:c.n]
+	return gatepost.Block{Source: c.Source, Offset: c.offset, Line: c.line, Data: text[:bytes.LastIndexByte(text, '\n')+1]}
 }
 
 // Mark writes into src how far its text has been cut in all. It is behind the last block only where
@@ -128,7 +140,9 @@ func (c *Cutter) cut(r io.Reader) iter.Seq2[Cut, error] {
 	}
 	c.Size = min(c.Size, c.Limit)
 	return func(yield func(Cut, error) bool) {
-		c.buf = c.buffer(0)
+		if c.buf == nil {
+			c.buf = c.buffer(0)
+		}
 		for {
 			err := c.fill(r)
 			if c.skipping {
@@ -168,10 +182,15 @@ func (c *Cutter) fill(r io.Reader) error {
 func (c *Cutter) recordsEnd(err error) int {
 	text := c.buf[:c.n]
 	lines := bytes.LastIndexByte(text, '\n') + 1
-	if err == io.EOF && c.Hold {
+	if err == io.EOF && c.Hold != nil && c.Hold() {
 		c.Held = c.n - lines
-		return lines
+		last := c.lastStart(text[:lines])
+		if c.Ends != nil && c.Ends(text[last:lines]) {
+			return lines
+		}
+		return last
 	}
+	c.Held = 0
 	if err != nil {
 		return c.n
 	}

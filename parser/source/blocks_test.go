@@ -214,7 +214,7 @@ func TestEndlessLineNeedsNoMemory(t *testing.T) {
 func TestBrokenStream(t *testing.T) {
 	broken := errors.New("disk on fire")
 	r := io.MultiReader(strings.NewReader("alpha\nbe"), iotest.ErrReader(broken))
-	c := &Cutter{Size: 4, Hold: true}
+	c := &Cutter{Size: 4, Hold: holding}
 	got, err := cutAll(t, c, streamOf(t, r), &gatepost.Source{})
 	if !errors.Is(err, broken) {
 		t.Fatalf("error %v", err)
@@ -222,34 +222,73 @@ func TestBrokenStream(t *testing.T) {
 	sameEntries(t, got, []entry{{0, 1, "alpha\n"}, {6, 2, "be"}})
 }
 
-// A log that grows by any piece, and is read after each, gives the same records as one that is
-// read once: the unfinished line is left until it is complete, and nothing is read twice.
+func holding() bool { return true }
+
+// A log that grows by any piece, and is read after each, gives the same records as one that is read once: an unfinished line
+// and the last record are left until it is seen that they are whole, and nothing is read twice. So it is whether it is opened anew
+// each time or read on.
 func TestResume(t *testing.T) {
-	text := texts["continuation"] + texts["CRLF"] + texts["NUL and bad UTF-8"] + strings.Repeat("a line of some length\n", 30)
-	for step := 1; step < 50; step += 3 {
-		src := &gatepost.Source{}
-		var got []entry
-		for end := 0; end < len(text); {
-			end = min(end+step, len(text))
-			f := InMemory("log", []byte(text[:end]), time.Time{})
-			s, same, err := f.OpenAt(src)
-			if err != nil || same != (src.HeadSize > 0) {
-				t.Fatalf("step %d, end %d: resumed %v, %v", step, end, same, err)
+	text := texts["continuation"] + texts["CRLF"] + texts["NUL and bad UTF-8"] + strings.Repeat("a line of some length\n  and more\n", 30)
+	for _, starts := range []func([]byte) bool{nil, indented} {
+		for step := 1; step < 50; step += 3 {
+			src := &gatepost.Source{}
+			var got []entry
+			for end := 0; ; {
+				end = min(end+step, len(text))
+				f := InMemory("log", []byte(text[:end]), time.Time{})
+				s, same, err := f.OpenAt(src)
+				if err != nil || same != (src.HeadSize > 0) {
+					t.Fatalf("step %d, end %d: resumed %v, %v", step, end, same, err)
+				}
+				c := &Cutter{Size: 16, Starts: starts, Hold: func() bool { return end < len(text) }}
+				more, err := cutAll(t, c, s, src)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, more...)
+				if rest := c.Rest(); starts == nil && len(rest.Data) > 0 {
+					t.Fatalf("lines were left: %q", rest.Data)
+				}
+				if src.HeadSize == 0 {
+					src.HeadSize, src.Head = Head([]byte(text[:end]))
+				}
+				c.Mark(src)
+				if end == len(text) {
+					break
+				}
 			}
-			c := &Cutter{Size: 16, Hold: true}
-			more, err := cutAll(t, c, s, src)
-			if err != nil {
-				t.Fatal(err)
+			sameEntries(t, got, naive(text, 0, 1, starts))
+
+			left := []byte(text)
+			c := &Cutter{Size: 16, Starts: starts, Hold: func() bool { return len(left) > 0 }}
+			s := streamOf(t, readerFunc(func(p []byte) (int, error) {
+				n := copy(p, left[:min(step, len(left))])
+				left = left[n:]
+				return n, io.EOF
+			}))
+			got = nil
+			blocks := c.Blocks(s, &gatepost.Source{})
+			for {
+				for b, err := range blocks {
+					if err != nil {
+						t.Fatal(err)
+					}
+					got = append(got, naive(string(b.Data), b.Offset, b.Line, starts)...)
+					c.Release(b.Block)
+				}
+				if len(left) == 0 && len(c.Rest().Data) == 0 {
+					break
+				}
+				blocks = c.More(s)
 			}
-			got = append(got, more...)
-			if src.HeadSize == 0 {
-				src.HeadSize, src.Head = Head([]byte(text[:end]))
-			}
-			c.Mark(src)
+			sameEntries(t, got, naive(text, 0, 1, starts))
 		}
-		sameEntries(t, got, naive(text, 0, 1, nil))
 	}
 }
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 func BenchmarkBlocks(b *testing.B) {
 	line := `10.0.0.1 - - [22/Nov/2026:14:19:04 +0000] "GET /web/login HTTP/1.1" 200 4107 "-" "Mozilla/5.0" rt=0.007` + "\n"

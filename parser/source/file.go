@@ -62,6 +62,12 @@ func onDisk(path string, info os.FileInfo) *File {
 	}
 }
 
+// WrittenSince reports whether a file on disk was written into at a time or later, as it lies there now.
+func (f *File) WrittenSince(t time.Time) bool {
+	info, err := os.Stat(f.Path)
+	return err == nil && !info.ModTime().Before(t)
+}
+
 // openRegular opens a file that was a regular one when it was found. What has taken its place since cannot block.
 func openRegular(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
