@@ -111,6 +111,12 @@ func remedy(err error) string {
 		return "gatepost report --db FILE to see what it has by now, or another --db"
 	case errors.Is(err, source.ErrFiles):
 		return "name the logs one by one, or the folders that hold little else"
+	case errors.Is(err, source.ErrNotRegular):
+		return "move what is no log out of the way, or name the logs one by one"
+	case errors.Is(err, source.ErrLinkOut), errors.Is(err, source.ErrLinkAway):
+		return "if that is a log, name it beside the folder or the archive"
+	case errors.Is(err, source.ErrLinkLoop), errors.Is(err, source.ErrLinkNowhere):
+		return "remove the link, or name the logs one by one"
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return damaged
 	}

@@ -423,7 +423,16 @@ func (r *fileReading) unknown(src *gatepost.Source, sample []byte, size int64) {
 		src.Problem = "is binary data and no log"
 		hint = "name the logs one by one, or move what is no log out of the way"
 	}
+	if wide(sample) {
+		src.Problem = "is text in UTF-16"
+		hint = "iconv -f UTF-16 -t UTF-8 " + src.Path + " >LOG, and read LOG"
+	}
 	r.trouble(hint, "%s: %s", src.Path, src.Problem)
+}
+
+// wide reports whether a sample begins with the mark of UTF-16, which Windows writes where a command's output is sent to a file.
+func wide(sample []byte) bool {
+	return bytes.HasPrefix(sample, []byte("\xff\xfe")) || bytes.HasPrefix(sample, []byte("\xfe\xff"))
 }
 
 // binary reports whether a sample is no text: it holds control characters that no log has. NUL
@@ -546,7 +555,7 @@ func (r *fileReading) notUnderstood() {
 func (r *fileReading) tooLong(c *source.Cutter) {
 	f := r.file
 	if c.LongLines > 0 {
-		r.trouble("", "%s: lines longer than 16 MiB (%d of them) were cut, and %d bytes of them left out", f.Path, c.LongLines, c.Skipped)
+		r.trouble("see what wrote them: no program whose log is known writes such lines", "%s: lines longer than 16 MiB (%d of them) were cut, and %d bytes of them left out", f.Path, c.LongLines, c.Skipped)
 	}
 	if c.LongRecords > 0 {
 		r.note("%s: records longer than 16 MiB (%d of them) were read in pieces", f.Path, c.LongRecords)

@@ -216,7 +216,7 @@ func (l *live) judge(ctx context.Context) error {
 	}
 	o := l.options
 	o.Since = max(from, o.Since)
-	failures, result, err := judged(ctx, recentOf(counting, l.sources, from), l.sources, o)
+	failures, result, err := verdictsOf(ctx, recentOf(counting, l.sources, from), l.sources, o)
 	if err != nil {
 		return err
 	}
@@ -230,8 +230,8 @@ func (l *live) judge(ctx context.Context) error {
 	return nil
 }
 
-// judged gives the failures of a history, which are few, their verdicts.
-func judged(ctx context.Context, h correlate.History, sources []gatepost.Source, o correlate.Options) (all []gatepost.Failure, result *correlate.Result, err error) {
+// verdictsOf gives the failures of a history, which are few, their verdicts.
+func verdictsOf(ctx context.Context, h correlate.History, sources []gatepost.Source, o correlate.Options) (all []gatepost.Failure, result *correlate.Result, err error) {
 	result, err = correlate.Judge(ctx, h, sources, o, func(failures []gatepost.Failure) error {
 		all = append(all, failures...)
 		return nil

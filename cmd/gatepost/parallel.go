@@ -168,14 +168,19 @@ func (f *feed) add(cut source.Cut) bool {
 	f.cutter.Release(cut.Block)
 	cut.Line += int64(bytes.Count(cut.Data, []byte{'\n'}))
 	cut.Offset, cut.Data = cut.Offset+int64(len(cut.Data)), nil
-	m := mark{cut: cut}
+	f.marks = append(f.marks, mark{cut: cut})
+	f.count()
+	return f.sorted(parser.Enough)
+}
+
+// count keeps with the last mark what the sorter counted up to there.
+func (f *feed) count() {
+	last := &f.marks[len(f.marks)-1]
 	for st := range f.sorter.Strands() {
 		if seen, size, ok := st.Counted(); ok {
-			m.counted = append(m.counted, counted{st, seen, size})
+			last.counted = append(last.counted, counted{st, seen, size})
 		}
 	}
-	f.marks = append(f.marks, m)
-	return f.sorted(parser.Enough)
 }
 
 // release gives back the memory of a piece's block that was parsed. What a sorter took out of blocks has memory that goes round with the piece.
@@ -201,7 +206,11 @@ func (f *feed) sorted(share parser.Share) bool {
 			return false
 		}
 	}
-	return share == parser.Enough || f.send(func(next *piece) {
+	if share == parser.Enough {
+		return true
+	}
+	f.count() // of strands that were decided only now
+	return f.send(func(next *piece) {
 		next.strand = nil
 		f.pass(next)
 	})
@@ -210,10 +219,12 @@ func (f *feed) sorted(share parser.Share) bool {
 // pass marks a piece with the last cut before which nothing is left in the sorter: where reading can go on after it was broken off.
 func (f *feed) pass(next *piece) {
 	pending, some := f.sorter.Pending()
-	next.counted = next.counted[:0]
+	next.counted = append(next.counted[:0], f.marks[0].counted...)
+	f.marks[0].counted = nil
 	for len(f.marks) > 1 && (!some || f.marks[1].cut.Offset <= pending) {
 		f.marks = f.marks[1:]
 		next.counted = append(next.counted, f.marks[0].counted...)
+		f.marks[0].counted = nil
 	}
 	next.mark = f.marks[0].cut
 }

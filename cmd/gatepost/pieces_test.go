@@ -31,16 +31,16 @@ func analyzedAt(t *testing.T, now time.Time, args ...string) string {
 // the one of the whole, to the last byte.
 func TestPieces(t *testing.T) {
 	const pieces = 5
-	wrappings := transformations[len(transformations)-10:]
 	for i, in := range recorded(t) {
 		plain := readFolder(t, in)
 		wrapped := plain.clone()
-		wrappings[i%len(wrappings)].apply(wrapped, nil)
+		by := shippers[i/2%len(shippers)]
+		shippedBy(by)(wrapped, nil)
 		for j, f := range []folder{plain, wrapped} {
 			if i%2 != j {
-				continue // each incident in one way, each wrapping with several
+				continue // each incident in one way, each shipper with several
 			}
-			t.Run(in.name+"/"+[]string{"plain", wrappings[i%len(wrappings)].name}[j], func(t *testing.T) {
+			t.Run(in.name+"/"+[]string{"plain", by.name}[j], func(t *testing.T) {
 				t.Parallel()
 				whole, dir := t.TempDir(), t.TempDir()
 				f.write(t, whole)
