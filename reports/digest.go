@@ -20,7 +20,7 @@ type Digest struct {
 type Saying struct {
 	gatepost.Change
 	More  int  // so many changes are told at once: this one is the last of them; 0 for one by itself
-	Known bool // of Failed: the verdict is the one that was told of its incident before
+	Known bool // the verdict is the one that was told of its incident before
 }
 
 const (
@@ -72,7 +72,7 @@ func (d *Digest) Change(c *gatepost.Change) []Saying {
 		if c.Incident == nil {
 			return said
 		}
-		said = d.turn(said, c)
+		return d.turn(said, c)
 	}
 	return append(said, Saying{Change: *c})
 }
@@ -152,12 +152,14 @@ func (d *Digest) grow(c *gatepost.Change) {
 	in.grown = &grown
 }
 
-// turn is an incident that begins, changes or ends: before it stands what was held of it.
+// turn tells of an incident that begins, changes or ends: before it stands what was held of it.
 func (d *Digest) turn(said []Saying, c *gatepost.Change) []Saying {
 	id := c.Incident.ID
 	said = d.release(said, func(p *pace) bool { return p.key.incident == id })
 	in := d.course(id)
-	in.grown, in.verdict = nil, told(c.Incident.Cause, c.Incident.Instance)
+	verdict := told(c.Incident.Cause, c.Incident.Instance)
+	said = append(said, Saying{Change: *c, Known: in.verdict == verdict})
+	in.grown, in.verdict = nil, verdict
 	if c.Kind == gatepost.Closed {
 		delete(d.incidents, id)
 		d.paces = slices.DeleteFunc(d.paces, func(p *pace) bool { return p.key.incident == id })

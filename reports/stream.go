@@ -5,6 +5,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"gatepost"
 )
@@ -62,6 +63,8 @@ const (
 	longest   = 500     // columns that a stranger's text may take where nothing folds; --format ndjson has it whole
 	roomy     = 60      // columns from which further rows stand behind the time, and not below it
 	narrowest = 20      // columns for which rows are laid out
+	deepest   = 8       // columns that further rows of one text stand in at most
+	rootRows  = 2       // rows that the line may take that shows a cause
 	leastPath = 24      // columns from which a path may be folded to stand beside its client
 )
 
@@ -136,22 +139,31 @@ func (t *telling) request(s *Saying) {
 	f := t.clock.failure(s.Failure)
 	t.called(s, f)
 	v := &f.Verdict
-	verdict, limit := verdictLine(v.Cause, v.Confidence, gatepost.Final), 3
-	if t.width == unfolded || !s.Known || s.Kind == gatepost.Revised {
-		verdict += ": " + t.causeAndInstance(v.Cause, v.Instance)
-	}
-	bullet := t.paint(causeColor(v.Cause), "● ")
+	bullet, verdict := t.paint(causeColor(v.Cause), "● "), t.sure(s, v.Cause, v.Instance, v.Confidence)
 	if s.Kind != gatepost.Revised {
-		t.add(bullet, verdict, limit)
+		t.add(bullet, verdict, 3)
 		return
 	}
 	if s.Was != nil {
-		t.add("was: "+t.paint(causeColor(s.Was.Cause), "● "), verdictLine(s.Was.Cause, s.Was.Confidence, gatepost.Final)+": "+t.title(s.Was.Cause), limit)
+		t.add("was: "+t.paint(causeColor(s.Was.Cause), "● "), verdictLine(s.Was.Cause, s.Was.Confidence, gatepost.Final), 1)
 	}
-	t.add(t.paint(bold, "now: ")+bullet, verdict, limit)
+	t.add(t.paint(bold, "now: ")+bullet, verdict, 3)
 	if e := s.Because; e != nil {
+		limit := rootRows
+		if s.Known {
+			limit = 1
+		}
 		t.add("because of ", t.cited(e.Ref, e.Text, e.Says), limit)
 	}
+}
+
+// sure says a verdict: briefly where it stands in rows above already, but not where each line must stand for itself.
+func (t *telling) sure(s *Saying, cause, instance string, confidence float64) string {
+	verdict := verdictLine(cause, confidence, gatepost.Final)
+	if s.Known && t.width != unfolded {
+		return verdict
+	}
+	return verdict + ": " + t.causeAndInstance(cause, instance)
 }
 
 // called adds which request it is: status, method and path, client. The path is folded, so that the client stands beside it.
@@ -167,10 +179,27 @@ func (t *telling) called(s *Saying, f *gatepost.Failure) {
 		t.add(head, clip(what, longest)+"  "+client, 1)
 	case room < leastPath && columns(what) > room:
 		t.add(head, client, 1)
-		t.add("", what, 1)
+		t.add("", fold(what, t.width-2), 1)
 	default:
-		t.add(head, clip(what, room)+"  "+client, 1)
+		t.add(head, fold(what, room)+"  "+client, 1)
 	}
+}
+
+// fold makes a method and a path fit into n columns: it leaves out values first, and then the middle, since the end of a path of
+// Odoo tells more of it.
+func fold(what string, n int) string {
+	if path, values, ok := strings.Cut(what, "?"); ok && values != "" && columns(what) > n {
+		what = path + "?…"
+	}
+	if columns(what) <= n {
+		return what
+	}
+	head, rest := splitAt(what, n/2)
+	for n -= columns(head) + 1; rest != "" && columns(rest) > n; {
+		_, size := utf8.DecodeRuneInString(rest)
+		rest = rest[size:]
+	}
+	return head + "…" + rest
 }
 
 // many tells requests that are counted, the last of which is at hand.
@@ -188,7 +217,7 @@ func (t *telling) many(s *Saying) {
 		now += "  " + label(id)
 	}
 	if in := s.Incident; in != nil && in.Failures > 0 {
-		now += ": " + cost(in)
+		now += ": " + count(in.Failures) + " failed"
 	}
 	t.add(more+"  "+t.paint(causeColor(v.Cause), "● "), now, 2)
 }
@@ -214,22 +243,20 @@ func (t *telling) incident(s *Saying) {
 	in := &t.clock.incidents([]gatepost.Incident{*s.Incident})[0]
 	head := t.paint(bold, label(in.ID)) + "  "
 	bullet := t.paint(causeColor(in.Cause), "● ")
-	sure := verdictLine(in.Cause, in.Confidence, gatepost.Final)
 	switch s.Kind {
 	case gatepost.Grown:
 		t.add(head, "goes on since "+t.clock.at(in.From)+": "+cost(in), 2)
-		t.add(bullet, sure, 1)
-		return
 	case gatepost.Closed:
 		t.add(head, "is over: "+t.clock.span(in.From, in.To)+", "+cost(in), 3)
-		t.add(bullet, sure+": "+t.causeAndInstance(in.Cause, in.Instance), 3)
-		return
 	case gatepost.Altered:
-		t.add(head, "has another cause than was said; since "+t.clock.at(in.From)+", "+cost(in), 2)
+		t.add(head, "another cause than was said: "+cost(in), 2)
 	default:
 		t.add(head, "an outage began at "+t.clock.at(in.From)+": "+cost(in), 2)
 	}
-	t.add(bullet, sure+": "+t.causeAndInstance(in.Cause, in.Instance), 3)
+	t.add(bullet, t.sure(s, in.Cause, in.Instance, in.Confidence), 3)
+	if s.Kind == gatepost.Grown || s.Kind == gatepost.Closed {
+		return
+	}
 	t.root(in)
 	if len(in.Fix) > 0 {
 		t.add(t.paint(bold, "do: "), in.Fix[0].Do, 2)
@@ -240,13 +267,13 @@ func (t *telling) incident(s *Saying) {
 func (t *telling) root(in *gatepost.Incident) {
 	for _, step := range in.Chain {
 		if step.Ref.Known() {
-			t.add("", t.cited(step.Ref, step.Text, step.Says), 3)
+			t.add("", t.cited(step.Ref, step.Text, step.Says), rootRows)
 			return
 		}
 	}
 	for i := range in.Evidence {
 		if e := &in.Evidence[i]; e.Role == gatepost.For && e.Ref.Known() {
-			t.add("", t.cited(e.Ref, e.Text, e.Says), 3)
+			t.add("", t.cited(e.Ref, e.Text, e.Says), rootRows)
 			return
 		}
 	}
@@ -263,7 +290,7 @@ func (t *telling) lay(s *Saying) []string {
 	if t.width == unfolded && s.Failure != nil {
 		return []string{t.inOne()}
 	}
-	if s.Known && len(t.parts) == 2 { // what is known already stands beside the request where it fits
+	if s.Known && s.Kind == gatepost.Failed && len(t.parts) == 2 { // what is known already stands beside the request where it fits
 		if row := t.inOne(); columns(row) <= t.width {
 			return []string{row}
 		}
@@ -278,8 +305,8 @@ func (t *telling) lay(s *Saying) []string {
 		if i == 0 {
 			head = t.paint(grey, t.time) + "  " + part.head
 		}
-		rest := strings.Repeat(" ", columns(head))
-		if i == 0 || columns(head) > t.width/2 {
+		rest := indent + strings.Repeat(" ", columns(part.head))
+		if i == 0 || part.head == "" || columns(part.head) > deepest {
 			rest = indent + "  "
 		}
 		if columns(head) > t.width*2/3 { // no room beside it
