@@ -48,8 +48,7 @@ func (l *Live) Board(b *Board, height int, o Options) []string {
 	height = max(height, 1)
 	o.Width = max(o.Width, 1) // 0 would mean that nothing folds
 	o.Color = o.Color && o.Width >= leastWidth
-	s := &panel{page: l.page(nil, o), tally: l.words(b.Now.UpTo, b.Now.Began), live: l, board: b, o: o}
-	rows := s.draw(height)
+	rows := l.panel(b, o).draw(height)
 	if o.Width < leastWidth { // without styles, so that they can be cut
 		for i := range rows {
 			rows[i] = clip(rows[i], o.Width)
@@ -58,8 +57,25 @@ func (l *Live) Board(b *Board, height int, o Options) []string {
 	return rows
 }
 
+// Clamp brings Back within what there is to go back to.
+func (l *Live) Clamp(b *Board, height int, o Options) {
+	if b.Back <= 0 {
+		b.Back = 0
+		return
+	}
+	o.Width = max(o.Width, 1)
+	s := l.panel(b, o)
+	s.draw(max(height, 1))
+	b.Back = max(0, min(b.Back, l.Rows(b.Sayings, o)-s.shown))
+}
+
+func (l *Live) panel(b *Board, o Options) *panel {
+	return &panel{page: l.page(nil, o), tally: l.words(b.Now.UpTo, b.Now.Began), live: l, board: b, o: o}
+}
+
 // panel is a Board while it is drawn.
 type panel struct {
+	shown int // rows of sayings
 	*page
 	*tally
 	live  *Live
@@ -281,6 +297,7 @@ func (s *panel) outage(in *gatepost.Incident, rows int) []string {
 // stream shows the last changes, or earlier ones when the reader has gone back.
 func (s *panel) stream(room int) []string {
 	b := s.board
+	s.shown = room
 	if len(b.Sayings) == 0 {
 		return []string{s.paint(grey, clip("what fails is told here", s.width))}
 	}
