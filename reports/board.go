@@ -280,10 +280,12 @@ func (s *panel) outage(in *gatepost.Incident, rows int) []string {
 	first := "since " + t.clock.at(in.From) + "  " + cost(in)
 	if s.width < roomy {
 		indent = "  "
-		first = count(in.Failures) + " failed  " + sure
-	} else {
-		first += "  " + sure
+		first = count(in.Failures) + " failed"
 	}
+	if columns(head)+columns(visible(first))+2+columns(sure) > s.width {
+		sure, _, _ = strings.Cut(sure, " (") // the word without the figure
+	}
+	first += "  " + sure
 	all := []string{head + clip(visible(first), s.width-columns(head))}
 	if rows > 2 || rows == 2 && len(in.Fix) == 0 {
 		all = append(all, indent+clip(visible(t.causeAndInstance(in.Cause, in.Instance)), s.width-len(indent)))

@@ -15,7 +15,7 @@ type Live struct {
 }
 
 // NewLive takes the zone that times are told in, all causes, and what tells the path of a log, "" when it is not known: logs come
-// and go, so it is asked each time.
+// and go, so it is asked each time, by whoever draws.
 func NewLive(zone *time.Location, causes []gatepost.CauseDoc, path func(source int) string) *Live {
 	if zone == nil {
 		zone = time.UTC

@@ -163,7 +163,10 @@ func (t *telling) sure(s *Saying, cause, instance string, confidence float64) st
 	if s.Known && t.width != unfolded {
 		return verdict
 	}
-	return verdict + ": " + t.causeAndInstance(cause, instance)
+	if what := t.causeAndInstance(cause, instance); what != cause { // "undetermined" is said already
+		verdict += ": " + what
+	}
+	return verdict
 }
 
 // called adds which request it is: status, method and path, client. The path is folded, so that the client stands beside it.
@@ -251,7 +254,11 @@ func (t *telling) incident(s *Saying) {
 	case gatepost.Altered:
 		t.add(head, "another cause than was said: "+cost(in), 2)
 	default:
-		t.add(head, "an outage began at "+t.clock.at(in.From)+": "+cost(in), 2)
+		began := "an outage began at " + t.clock.at(in.From)
+		if in.Failures > 0 {
+			began += ": " + cost(in)
+		}
+		t.add(head, began, 2)
 	}
 	t.add(bullet, t.sure(s, in.Cause, in.Instance, in.Confidence), 3)
 	if s.Kind == gatepost.Grown || s.Kind == gatepost.Closed {

@@ -323,6 +323,28 @@ func TestViewable(t *testing.T) {
 	}
 }
 
+// Without a terminal people get lines, one for a failure; programs get the ledger.
+func TestAudience(t *testing.T) {
+	for _, c := range []struct {
+		audience
+		term, want string
+	}{
+		{audience{programs: true}, "xterm", `{"type":"note","said":"2026-11-22T14:00:00Z","text":"following 3 logs"}`},
+		{audience{plain: true}, "xterm", "14:00:11  502  GET /web  10.20.2.9  ● undetermined (0.41)\n"},
+		{audience{}, "dumb", "note  following 3 logs\n"},
+	} {
+		var b bytes.Buffer
+		e := &env{stdout: &b, stdoutTerminal: true, now: time.Now, getenv: func(string) string { return c.term }}
+		l := c.listener(context.Background(), e, liveLook(), nil, nil)
+		for _, change := range scriptedEvening().changes {
+			l.hear(change)
+		}
+		if err := l.close(); err != nil || !strings.Contains(b.String(), c.want) {
+			t.Errorf("%+v: %v, %s", c.audience, err, b.String())
+		}
+	}
+}
+
 type tellerFunc func(*gatepost.Change) error
 
 func (f tellerFunc) Change(c *gatepost.Change) error { return f(c) }
