@@ -182,15 +182,15 @@ func (t *telling) called(s *Saying, f *gatepost.Failure) {
 		t.add(head, clip(what, longest)+"  "+client, 1)
 	case room < leastPath && columns(what) > room:
 		t.add(head, client, 1)
-		t.add("", fold(what, t.width-2), 1)
+		t.add("", foldPath(what, t.width-2), 1)
 	default:
-		t.add(head, fold(what, room)+"  "+client, 1)
+		t.add(head, foldPath(what, room)+"  "+client, 1)
 	}
 }
 
-// fold makes a method and a path fit into n columns: it leaves out values first, and then the middle, since the end of a path of
+// foldPath makes a method and a path fit into n columns: it leaves out values first, and then the middle, since the end of a path of
 // Odoo tells more of it.
-func fold(what string, n int) string {
+func foldPath(what string, n int) string {
 	if path, values, ok := strings.Cut(what, "?"); ok && values != "" && columns(what) > n {
 		what = path + "?…"
 	}
