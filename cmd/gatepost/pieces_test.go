@@ -87,13 +87,11 @@ func TestPieces(t *testing.T) {
 	}
 }
 
-// firstDifference is the first line of a text that another does not have in its place.
+// firstDifference is what a text has where it is first another than the other.
 func firstDifference(text, other string) string {
-	others := strings.Split(other, "\n")
-	for i, line := range strings.Split(text, "\n") {
-		if i >= len(others) || line != others[i] {
-			return line
-		}
+	at := 0
+	for at < min(len(text), len(other)) && text[at] == other[at] {
+		at++
 	}
-	return "(nothing)"
+	return text[max(0, at-200):min(len(text), at+200)]
 }

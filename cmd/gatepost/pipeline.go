@@ -54,27 +54,38 @@ func (e *env) analyzeFiles(ctx context.Context, r *reading, files []*source.File
 	return a, a.judge(ctx, &ingest{reading: r, progress: newProgress(e)})
 }
 
+// judge reads the files of the analysis, and judges what is in them.
 func (a *analysis) judge(ctx context.Context, in *ingest) error {
-	var err error
-	if a.store, err = store.Open(ctx, in.db); err != nil {
-		return err
-	}
-	in.store = a.store
-	in.now = a.env.now
-	system, err := in.read(ctx, a.files)
-	a.files, a.troubles = append(a.files, system...), in.troubles
-	if err != nil {
+	if err := a.read(ctx, in); err != nil {
 		return err
 	}
 	if in.logs == 0 {
 		return a.nothing(in)
 	}
-	setup, err := in.settings(ctx)
+	return a.verdicts(ctx, in)
+}
+
+// read reads the files of the analysis into its store.
+func (a *analysis) read(ctx context.Context, in *ingest) error {
+	var err error
+	if a.store, err = store.Open(ctx, in.db); err != nil {
+		return err
+	}
+	if err := a.store.Lock(ctx); err != nil {
+		return err
+	}
+	in.store, in.now = a.store, a.env.now
+	system, err := in.read(ctx, a.files)
+	a.files, a.troubles = append(a.files, system...), in.troubles
+	return err
+}
+
+// verdicts judges all that was read, and fills the model.
+func (a *analysis) verdicts(ctx context.Context, in *ingest) error {
+	options, err := a.options(ctx, in)
 	if err != nil {
 		return err
 	}
-	options := in.correlation(setup)
-	options.AtOnce = a.env.atOnce
 	a.history = &history{in.store, in.left}
 	counting, err := in.counting(ctx, a.history)
 	if err != nil {
@@ -107,6 +118,17 @@ func (a *analysis) judge(ctx context.Context, in *ingest) error {
 	}
 	a.model.Notes = slices.Concat(in.notes, a.withoutLedger(), result.Notes)
 	return nil
+}
+
+// options are what the correlator is told beside the logs.
+func (a *analysis) options(ctx context.Context, in *ingest) (correlate.Options, error) {
+	setup, err := in.settings(ctx)
+	if err != nil {
+		return correlate.Options{}, err
+	}
+	o := in.correlation(setup)
+	o.AtOnce = a.env.atOnce
+	return o, nil
 }
 
 // again are the arguments with which another command sees the same logs, given the paths that were read.

@@ -74,8 +74,8 @@ func (r *fileReading) keep(ctx context.Context, next *piece) error {
 		r.src.Count(&next.idle[i])
 	}
 	st := next.strand
-	if st == nil {
-		return nil
+	if st == nil { // how far the file was read is the row of its main strand
+		return r.store.Append(ctx, r.src, &gatepost.Batch{First: gatepost.NoTime, Last: gatepost.NoTime})
 	}
 	src, err := r.strandSource(ctx, st)
 	if err != nil {
