@@ -38,8 +38,16 @@ type revisedRecord struct {
 
 type incidentEvent struct {
 	*incidentRecord
-	Said string              `json:"said,omitempty"`
-	Live gatepost.ChangeKind `json:"live"` // opened, grown, altered, closed
+	Said    string              `json:"said,omitempty"`
+	Live    gatepost.ChangeKind `json:"live"` // opened, grown, altered, closed
+	Revises *revisedRecord      `json:"revises,omitempty"`
+}
+
+func revised(was *gatepost.Verdict) *revisedRecord {
+	if was == nil {
+		return nil
+	}
+	return &revisedRecord{was.Cause, ratio(was.Confidence)}
 }
 
 type noteEvent struct {
@@ -94,9 +102,7 @@ func (e *Events) Done() error {
 
 func (e *Events) failure(c *gatepost.Change) {
 	r := failureEvent{failureRecord: e.ledger.failure(c.Failure), Said: stamp(c.Time)}
-	if c.Was != nil {
-		r.Revises = &revisedRecord{c.Was.Cause, ratio(c.Was.Confidence)}
-	}
+	r.Revises = revised(c.Was)
 	if c.Because != nil {
 		r.Because = &e.ledger.evidence([]gatepost.Evidence{*c.Because})[0]
 	}
@@ -104,7 +110,7 @@ func (e *Events) failure(c *gatepost.Change) {
 }
 
 func (e *Events) incident(c *gatepost.Change) {
-	e.out.put(incidentEvent{e.ledger.incident(c.Incident, false), stamp(c.Time), c.Kind}, "\n")
+	e.out.put(incidentEvent{e.ledger.incident(c.Incident, false), stamp(c.Time), c.Kind, revised(c.Was)}, "\n")
 	if c.Kind == gatepost.Closed {
 		delete(e.grown, c.Incident.ID)
 		return

@@ -102,7 +102,8 @@ func liveChanges() []gatepost.Change {
 	oom.Chain = []gatepost.Step{{Role: "root cause", Time: evening("14:10:38"), Says: "the kernel killed worker 7324", Ref: line(kernelLog, 83), Text: oomEvidence()[0].Text}}
 	oom.Fix = []gatepost.Advice{{Do: "lower limit_memory_hard so that Odoo ends the request before the kernel ends the worker"}}
 	in2 := oom
-	say(gatepost.Altered, "14:10:41.2").Incident = &in2
+	c = say(gatepost.Altered, "14:10:41.2")
+	c.Incident, c.Was = &in2, &gatepost.Verdict{Cause: "workers_busy", Confidence: 0.81}
 	say(gatepost.Settled, "14:12:00").Failure = provisional(200, 502, "14:10:38", "POST", "/web/export/xlsx/sale.order", "10.20.3.38", "oom_kill", "kernel killed pid 7324 (odoo: WorkerHTT)", 0.9999, "i-02")
 	all[len(all)-1].Failure.Verdict.State = gatepost.Final
 

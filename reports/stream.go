@@ -144,9 +144,7 @@ func (t *telling) request(s *Saying) {
 		t.add(bullet, verdict, 3)
 		return
 	}
-	if s.Was != nil {
-		t.add("was: "+t.paint(causeColor(s.Was.Cause), "● "), verdictLine(s.Was.Cause, s.Was.Confidence, gatepost.Final), 1)
-	}
+	t.was(s.Was)
 	t.add(t.paint(bold, "now: ")+bullet, verdict, 3)
 	if e := s.Because; e != nil {
 		limit := rootRows
@@ -154,6 +152,13 @@ func (t *telling) request(s *Saying) {
 			limit = 1
 		}
 		t.add("because of ", t.cited(e.Ref, e.Text, e.Says), limit)
+	}
+}
+
+// was adds what was said before.
+func (t *telling) was(v *gatepost.Verdict) {
+	if v != nil {
+		t.add("was: "+t.paint(causeColor(v.Cause), "● "), verdictLine(v.Cause, v.Confidence, gatepost.Final), 1)
 	}
 }
 
@@ -253,6 +258,8 @@ func (t *telling) incident(s *Saying) {
 		t.add(head, "is over: "+t.clock.span(in.From, in.To)+", "+cost(in), 3)
 	case gatepost.Altered:
 		t.add(head, "another cause than was said: "+cost(in), 2)
+		t.was(s.Was)
+		bullet = t.paint(bold, "now: ") + bullet
 	default:
 		began := "an outage began at " + t.clock.at(in.From)
 		if in.Failures > 0 {
