@@ -133,13 +133,15 @@ func (v *liveView) gather() tea.Msg {
 func nowOf(s status) reports.Now {
 	n := reports.Now{
 		Began: s.began, UpTo: gatepost.NoTime, Rate: s.rate, Failures: make(map[string]int64), Workers: s.workers, Busy: s.busy,
-		Open: s.open, Logs: len(s.sources), Gaps: s.gaps,
+		Open: s.open, Gaps: s.gaps,
 	}
+	logs := make(map[string]bool) // of which one may hold several strands
 	for as, k := range s.failures {
 		n.Failures[as.cause] += k
 	}
 	for i := range s.sources {
 		src := &s.sources[i]
+		logs[src.path] = true
 		if src.last.Known() {
 			n.UpTo = max(n.UpTo, src.last)
 		}
@@ -147,6 +149,7 @@ func nowOf(s status) reports.Now {
 			n.Behind = append(n.Behind, reports.Lag{Path: src.path, Bytes: src.behind, For: src.lag})
 		}
 	}
+	n.Logs = len(logs)
 	return n
 }
 

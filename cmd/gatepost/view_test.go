@@ -129,7 +129,7 @@ func liveLook() *reports.Live {
 	})
 }
 
-const patienceOfTests = 8 * time.Second
+const patienceOfTests = time.Minute
 
 // screenTest is a view on a terminal that is not there. Nothing in it waits for time: the view looks when it is told to.
 type screenTest struct {
