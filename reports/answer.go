@@ -420,11 +420,7 @@ func orUnknown(s string) string {
 
 // gapLine says which source is silent when, and why that matters.
 func (t *tally) gapLine(g *gatepost.Gap) string {
-	name := fmt.Sprintf("source %d", g.Source)
-	if s := t.sources[g.Source]; s != nil {
-		name = s.Path
-	}
-	return name + ", " + t.clock.span(g.From, g.To) + ": " + g.Why
+	return t.file(g.Source) + ", " + t.clock.span(g.From, g.To) + ": " + g.Why
 }
 
 // imprint says what made the report, and when.

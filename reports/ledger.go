@@ -151,6 +151,7 @@ type gapRecord struct {
 type ledger struct {
 	m        *gatepost.Model
 	sources  map[int]*gatepost.Source
+	ask      func(source int) string // path of a source that is not among them, nil when there is none
 	count    int
 	byStatus map[string]int
 	byCause  map[string]int
@@ -251,11 +252,16 @@ func rivalRecords(all []gatepost.Rival) []rivalRecord {
 
 // place is the file and line of a record, nothing where the source is not known.
 func (l *ledger) place(r gatepost.Ref) (file string, line int64) {
-	s := l.sources[r.Source]
-	if !r.Known() || s == nil {
-		return "", 0
+	switch s := l.sources[r.Source]; {
+	case !r.Known():
+	case s != nil:
+		return s.Path, r.Line
+	case l.ask != nil:
+		if path := l.ask(r.Source); path != "" {
+			return path, r.Line
+		}
 	}
-	return s.Path, r.Line
+	return "", 0
 }
 
 func (l *ledger) summary() *summaryRecord {
