@@ -44,7 +44,7 @@ type live struct {
 	judged   time.Time              // when that was
 	news     urgency                // what came since
 	newsFrom time.Time              // when it came first
-	pulse    pulse                  // of requests
+	pace     throughput             // of requests
 	started  gatepost.Time          // when following began
 	began    gatepost.Time          // what failed before is not said; NoTime when all is
 	counted  map[failedAs]int64     // what was said, by the verdicts as they are now
@@ -167,7 +167,7 @@ func (l *live) hear() {
 // saw takes what a follower read.
 func (l *live) saw(b *gatepost.Batch) {
 	now := l.now()
-	l.pulse.add(now, b)
+	l.pace.add(now, b)
 	u := nothing
 	if len(b.Requests) > 0 {
 		u = ordinary

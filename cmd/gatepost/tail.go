@@ -253,8 +253,8 @@ func (l *live) save(ctx context.Context, left []*gatepost.Batch) error {
 func (l *live) show() {
 	now := l.now()
 	s := &status{now: gatepost.TimeOf(now), began: l.started, failures: make(map[failedAs]int64), revised: l.revised, gaps: l.gaps, judging: l.cost}
-	s.requests = l.pulse.requests
-	s.rate, s.busy = l.pulse.rates(now)
+	s.requests = l.pace.requests
+	s.rate, s.busy = l.pace.rates(now)
 	for as, n := range l.counted {
 		s.failures[as] = n
 	}

@@ -6,9 +6,9 @@ import (
 	"gatepost"
 )
 
-// pulse counts requests as they are read, over the last seconds.
-type pulse struct {
-	seconds  [pulseSeconds]beat
+// throughput counts requests as they are read, over the last seconds.
+type throughput struct {
+	seconds  [throughputSeconds]beat
 	requests int64
 }
 
@@ -20,12 +20,12 @@ type beat struct {
 	odoo     bool
 }
 
-// pulseSeconds is how long a rate is taken over.
-const pulseSeconds = 10
+// throughputSeconds is how long a rate is taken over.
+const throughputSeconds = 10
 
 // add counts a batch that was read now.
-func (p *pulse) add(now time.Time, b *gatepost.Batch) {
-	s := &p.seconds[now.Unix()%pulseSeconds]
+func (t *throughput) add(now time.Time, b *gatepost.Batch) {
+	s := &t.seconds[now.Unix()%throughputSeconds]
 	if s.unix != now.Unix() {
 		*s = beat{unix: now.Unix()}
 	}
@@ -33,7 +33,7 @@ func (p *pulse) add(now time.Time, b *gatepost.Batch) {
 		switch r := &b.Requests[i]; r.Lane {
 		case gatepost.LaneNginx:
 			s.requests++
-			p.requests++
+			t.requests++
 		case gatepost.LaneOdoo:
 			s.odoo = true
 			if r.Duration > 0 {
@@ -44,17 +44,17 @@ func (p *pulse) add(now time.Time, b *gatepost.Batch) {
 }
 
 // rates returns access lines a second, and how many workers were at work on average, -1 when nothing tells.
-func (p *pulse) rates(now time.Time) (requests, busy float64) {
+func (t *throughput) rates(now time.Time) (requests, busy float64) {
 	odoo := false
-	for _, s := range p.seconds {
-		if now.Unix()-s.unix < pulseSeconds {
+	for _, s := range t.seconds {
+		if now.Unix()-s.unix < throughputSeconds {
 			requests += float64(s.requests)
 			busy += s.worked.Seconds()
 			odoo = odoo || s.odoo
 		}
 	}
 	if !odoo {
-		return requests / pulseSeconds, -1
+		return requests / throughputSeconds, -1
 	}
-	return requests / pulseSeconds, busy / pulseSeconds
+	return requests / throughputSeconds, busy / throughputSeconds
 }
