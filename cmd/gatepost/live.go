@@ -14,6 +14,7 @@ import (
 	"gatepost"
 	"gatepost/correlate"
 	"gatepost/parser/source"
+	"gatepost/redact"
 )
 
 // live follows logs, and judges what fails as it happens.
@@ -27,10 +28,12 @@ import (
 // is judged again is bounded: failures whose verdict can still change, by what lies about them.
 type live struct {
 	*ingest
-	a       *analysis
-	watch   *watch
-	tell    func(gatepost.Change)
-	options correlate.Options
+	a         *analysis
+	watch     *watch
+	hide      *redact.Redactor // nil when nobody is to be hidden
+	listeners []listener
+	beat      func() // says that following goes on
+	options   correlate.Options
 
 	open      map[string]*openFailure // by their ID: those whose verdict can still change
 	settled   map[string]string       // causes of the others
@@ -55,6 +58,7 @@ type live struct {
 	saved   time.Time              // when they were made
 	shown   atomic.Pointer[status] // for who looks at it
 	paths   atomic.Pointer[map[int]string]
+	told    []gatepost.Source // as listeners may see them
 }
 
 // openFailure is a failure whose verdict can still change.

@@ -8,6 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"gatepost"
+	"gatepost/correlate"
+	"gatepost/reports"
 	"gatepost/store"
 )
 
@@ -30,7 +32,7 @@ const tailExamples = `  gatepost tail
 
 func newTail(e *env) *cobra.Command {
 	var in readingFlags
-	var fromStart bool
+	var out tailFlags
 	cmd := &cobra.Command{
 		Use:     "tail [PATH...]",
 		Short:   "follow logs, and say why requests fail as they do",
@@ -42,51 +44,110 @@ func newTail(e *env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return e.tail(cmd.Context(), r, paths, fromStart, func(gatepost.Change) {})
+			audience, machines, err := out.resolve(e)
+			if err != nil {
+				return err
+			}
+			return e.tail(cmd.Context(), r, paths, out.fromStart, audience, machines)
 		},
 	}
 	in.add(cmd)
-	cmd.Flags().BoolVar(&fromStart, "from-start", false, "say what is in the logs from their beginning")
+	out.add(cmd)
 	e.redaction.add(cmd)
 	return cmd
+}
+
+// tailFlags are the options of tail about what it says, as they were typed.
+type tailFlags struct {
+	fromStart bool
+	format    string
+	plain     bool
+	look      lookFlags
+	live      liveFlags
+}
+
+func (f *tailFlags) add(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.BoolVar(&f.fromStart, "from-start", false, "say what is in the logs from their beginning")
+	fs.StringVarP(&f.format, "format", "f", "text", "`FORMAT` of what is said: text, ndjson")
+	fs.BoolVar(&f.plain, "plain", false, "write lines on a terminal too, instead of a view that is kept up to date")
+	f.look.add(cmd)
+	f.live.add(cmd)
+	completeWith(cmd, "format", func() []string { return []string{"text", "ndjson"} })
+}
+
+func (f *tailFlags) resolve(e *env) (audience, *machines, error) {
+	if f.format != "text" && f.format != "ndjson" {
+		return audience{}, nil, usage("--format text or --format ndjson", "--format: tail does not know %q", f.format)
+	}
+	look, err := f.look.resolve(e)
+	if err != nil {
+		return audience{}, nil, err
+	}
+	m, err := f.live.resolve(e)
+	return audience{programs: f.format == "ndjson", plain: f.plain, look: look.stdout}, m, err
 }
 
 // contextBefore is how much before its beginning is read when nobody asks for it: what a verdict may need to know.
 const contextBefore = time.Hour
 
-// tail follows logs until ctx ends.
-func (e *env) tail(ctx context.Context, r *reading, args []string, fromStart bool, tell func(gatepost.Change)) error {
-	l, a, err := e.follow(ctx, r, args, fromStart, tell)
-	if err == nil {
-		err = errors.Join(l.run(ctx), l.end(context.WithoutCancel(ctx)))
+// tail follows logs until ctx ends, or the audience has seen enough.
+func (e *env) tail(ctx context.Context, r *reading, args []string, fromStart bool, audience audience, m *machines) error {
+	ctx, quit := context.WithCancel(ctx)
+	defer quit()
+	l, err := e.follow(ctx, r, args, fromStart)
+	if l == nil {
+		return err
 	}
-	return errors.Join(err, a.close())
+	defer m.stop()
+	if err == nil {
+		err = m.start(engineView{status: l.status, sources: func() []gatepost.Source { return l.told }})
+	}
+	if err == nil {
+		zone := r.zone
+		if zone == nil {
+			zone = e.zone
+		}
+		l.beat = m.beat
+		l.listeners = append(m.listeners(), audience.listener(ctx, e, reports.NewLive(zone, correlate.Docs(), l.path), l.status, quit))
+		err = errors.Join(l.run(ctx), l.end(context.WithoutCancel(ctx)))
+		for _, heard := range l.listeners {
+			err = errors.Join(err, heard.close())
+		}
+	}
+	return errors.Join(err, l.a.close())
 }
 
 // follow reads what there is of the logs, and prepares to follow them. The caller closes the analysis, also beside an error.
-func (e *env) follow(ctx context.Context, r *reading, args []string, fromStart bool, tell func(gatepost.Change)) (*live, *analysis, error) {
+func (e *env) follow(ctx context.Context, r *reading, args []string, fromStart bool) (*live, error) {
 	began := gatepost.TimeOf(e.now())
 	if !fromStart && r.db == "" && !r.since.Known() {
 		r.since = began.Add(-contextBefore)
 	}
 	a, in := &analysis{env: e}, &ingest{reading: r, progress: newProgress(e)}
+	l := &live{
+		ingest: in, a: a, open: make(map[string]*openFailure), settled: make(map[string]string), counted: make(map[failedAs]int64),
+		started: began, began: began, saved: e.now(), beat: func() {},
+	}
 	var err error
 	if a.files, a.paths, err = e.find(ctx, in, args); err != nil {
-		return nil, a, err
+		return l, err
 	}
 	if err := a.read(ctx, in); err != nil {
-		return nil, a, err
+		return l, err
 	}
-	l := &live{ingest: in, a: a, tell: tell, started: began, saved: e.now(), counted: make(map[failedAs]int64), open: make(map[string]*openFailure), settled: make(map[string]string), began: began}
 	if l.options, err = a.options(ctx, in); err != nil {
-		return nil, a, err
+		return l, err
 	}
 	goesOn, err := l.remember(a.store.Ledger(ctx))
 	if err != nil {
-		return nil, a, err
+		return l, err
 	}
 	if fromStart || goesOn {
 		l.began = gatepost.NoTime
+	}
+	if l.hide, err = a.hider(ctx); err != nil {
+		return l, err
 	}
 	l.setup = l.options.Setup
 	l.watch = newWatch(in, a.paths)
@@ -94,8 +155,18 @@ func (e *env) follow(ctx context.Context, r *reading, args []string, fromStart b
 	l.watch.configured = func() { l.options.Setup, l.news = l.setup, notable }
 	in.left = nil // the followers read it again
 	l.news, l.newsFrom = notable, l.now()
-	l.hear()
-	return l, a, nil
+	l.show()
+	return l, nil
+}
+
+// tell says a change to all who listen, with people hidden where that is asked for.
+func (l *live) tell(c gatepost.Change) {
+	if l.hide != nil {
+		c = l.hide.Change(c)
+	}
+	for _, heard := range l.listeners {
+		heard.hear(c)
+	}
 }
 
 // remember takes the failures that a store has verdicts of as said, and reports whether there are any.
@@ -142,6 +213,7 @@ func (l *live) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		wake.watch(l.watch.dirs())
 		wait, err := l.turn(ctx)
+		l.beat()
 		switch {
 		case err == nil && trouble != "":
 			trouble = ""
@@ -249,7 +321,7 @@ func (l *live) save(ctx context.Context, left []*gatepost.Batch) error {
 	return nil
 }
 
-// show makes the status anew.
+// show makes the status anew, with people hidden where that is asked for.
 func (l *live) show() {
 	now := l.now()
 	s := &status{now: gatepost.TimeOf(now), began: l.started, failures: make(map[failedAs]int64), revised: l.revised, gaps: l.gaps, judging: l.cost}
@@ -266,15 +338,27 @@ func (l *live) show() {
 	if n, ok := l.options.Setup.Number("odoo", "workers"); ok {
 		s.workers = int(n)
 	}
-	paths := make(map[int]string)
-	for i := range l.sources {
-		paths[l.sources[i].ID] = l.sources[i].Path
+	var sources []gatepost.Source
+	for _, f := range l.watch.followers {
+		for _, src := range f.sources() {
+			sources = append(sources, *src)
+		}
 	}
+	m := &gatepost.Model{Sources: sources, Setup: l.options.Setup, Paths: l.a.paths}
+	if l.hide != nil {
+		if hidden, err := l.hide.Model(m); err == nil { // it has no failures, of which alone one can come
+			sources, s.open = hidden.Sources, l.hide.Incidents(s.open)
+		}
+	}
+	paths := make(map[int]string)
+	i := 0
 	for _, f := range l.watch.followers {
 		behind := f.behind()
 		for _, src := range f.sources() {
-			paths[src.ID] = src.Path
-			st := sourceStatus{path: src.Path, strand: src.Strand, format: src.Format, lines: src.Lines, unparsed: src.Unparsed, last: src.Clock.At(src.Last)}
+			shown := &sources[i]
+			i++
+			paths[src.ID] = shown.Path
+			st := sourceStatus{path: shown.Path, strand: shown.Strand, format: src.Format, lines: src.Lines, unparsed: src.Unparsed, last: src.Clock.At(src.Last)}
 			if src == f.src {
 				st.behind = behind
 				if behind > 0 {
@@ -284,6 +368,14 @@ func (l *live) show() {
 			s.sources = append(s.sources, st)
 		}
 	}
+	if was := l.paths.Load(); was != nil {
+		for id, path := range *was { // of a log that is followed no more, but cited
+			if _, ok := paths[id]; !ok {
+				paths[id] = path
+			}
+		}
+	}
+	l.told = sources
 	l.shown.Store(s)
 	l.paths.Store(&paths)
 }

@@ -50,8 +50,11 @@ type replayed struct {
 	dir     string
 	clock   time.Time
 	changes []gatepost.Change
-	a       *analysis
 }
+
+func (p *replayed) hear(c gatepost.Change) { p.changes = append(p.changes, c) }
+
+func (p *replayed) close() error { return nil }
 
 func replay(t *testing.T, clock time.Time, dir string, args ...string) *replayed {
 	t.Helper()
@@ -64,9 +67,10 @@ func replay(t *testing.T, clock time.Time, dir string, args ...string) *replayed
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.live, p.a, err = e.follow(t.Context(), r, []string{dir}, true, func(c gatepost.Change) { p.changes = append(p.changes, c) }); err != nil {
+	if p.live, err = e.follow(t.Context(), r, []string{dir}, true); err != nil {
 		t.Fatal(err)
 	}
+	p.listeners = []listener{p}
 	t.Cleanup(func() { p.a.close() })
 	return p
 }
