@@ -16,7 +16,9 @@ type Batch struct {
 	// Unparsed are the lines that fit nothing, runs of neighbours as one Ref.
 	Unparsed      []Ref
 	UnparsedLines int64
-	Lines         int64
+	// Unknown are the kinds of these lines.
+	Unknown UnknownLines
+	Lines   int64
 
 	First, Last Time // least and greatest raw stamp, NoTime when no line is dated
 	// End is the offset behind the last byte read, EndLine the number of the line there.
@@ -35,12 +37,14 @@ type Route struct {
 
 // Reset empties b for a Block of the given source.
 func (b *Batch) Reset(source int) {
+	b.Unknown.Reset()
 	*b = Batch{
 		Source:   source,
 		Requests: b.Requests[:0],
 		Events:   b.Events[:0],
 		Routes:   b.Routes[:0],
 		Unparsed: b.Unparsed[:0],
+		Unknown:  b.Unknown,
 		First:    NoTime,
 		Last:     NoTime,
 	}

@@ -6,7 +6,7 @@ type Change struct {
 	Kind     ChangeKind
 	Time     Time      // when it is said
 	Failure  *Failure  // of Failed, Revised and Settled
-	Was      *Verdict  // of Revised: what was said before
+	Was      *Verdict  // of Revised and Altered: what was said before
 	Because  *Evidence // of Revised: the line that is new among the evidence, nil when none is
 	Incident *Incident // of Opened, Altered, Grown and Closed, and of Failed where the failure belongs to one
 	Gap      *Gap      // of Missed

@@ -49,6 +49,7 @@ var bans = []struct {
 	{"log", []string{"gatepost/cmd/gatepost"}, "errors are returned; only a service has a log"},
 	{"github.com/prometheus", []string{"gatepost/cmd/gatepost"}, "who collects figures asks the program, not its boxes"},
 	{"github.com/spf13", []string{"gatepost/cmd/gatepost"}, "flags belong to cmd"},
+	{"charm.land", []string{"gatepost/cmd/gatepost"}, "the terminal belongs to cmd: reports draw rows of text"},
 	{"github.com/klauspost/compress", []string{"gatepost/parser/source", "gatepost/store"}, "bytes are compressed where they are read and where they are kept"},
 	{"github.com/mikelolasagasti/xz", []string{"gatepost/parser/source"}, "files are unpacked where they are read"},
 	{"github.com/pierrec/lz4", []string{"gatepost/parser/source"}, "files are unpacked where they are read"},

@@ -24,6 +24,7 @@ type Model struct {
 	Outages   []Incident    // trouble without an entry in the ledger: 404, 302 or 500 waves
 	Causes    []CauseDoc    // of all causes, in the order of the registry
 	Watched   []int         // the statuses that count as failures
+	Unknown   []UnknownLine // what was not understood: of each source the most frequent kinds
 	Gaps      []Gap
 	Notes     []string // what the reader should know: files not understood, clocks guessed
 }
@@ -70,6 +71,14 @@ type Gap struct {
 	Source   int
 	From, To Time
 	Why      string
+}
+
+// Second counts the requests of a source that ended in one second of the common clock.
+type Second struct {
+	Source   int
+	Time     Time
+	Requests int64
+	Failed   int64 // with status 499, 500, 502, 503 or 504, of an access log
 }
 
 // StatusCount says how many access lines of a source have a status, and when the first and the last of

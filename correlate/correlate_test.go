@@ -192,3 +192,15 @@ func TestStem(t *testing.T) {
 	f("a.tar!logs/odoo.log.1", "logs/odoo.log")
 	f("odoo-16.log", "odoo-16.log")
 }
+
+// A log that is packed, or lies in an archive, was not rotated for that: what dmesg printed reaches to its end.
+func TestRotated(t *testing.T) {
+	for path, want := range map[string]bool{
+		"logs/dmesg.txt": false, "logs/dmesg.txt.gz": false, "night.tar.gz!dmesg.txt": false, "night.zip!logs/dmesg.txt.xz": false, "a.lz4": false,
+		"kern.log.1": true, "kern.log.2.gz": true, "night.tar!kern.log.3.xz": true, "kern.log-20261122": true, "old/kern.log": false, "log/old/kern.log": true,
+	} {
+		if got := rotated(path); got != want {
+			t.Errorf("rotated(%q) = %v", path, got)
+		}
+	}
+}

@@ -263,7 +263,7 @@ func (w *world) kernelSeen(t gatepost.Time) bool {
 		}
 		switch src.Format {
 		case "kernel":
-			if stem(src.Path) == src.Path || src.Clock.At(src.Last) >= t.Add(-time.Minute) {
+			if !rotated(src.Path) || src.Clock.At(src.Last) >= t.Add(-time.Minute) {
 				return true
 			}
 		case "syslog":
@@ -275,12 +275,20 @@ func (w *world) kernelSeen(t gatepost.Time) bool {
 	return false
 }
 
-// kernelLines are the sources that have lines of the kernel.
+// kernelLines are the sources that have lines of the kernel, with the other files that they were rotated to.
 func (w *world) kernelLines() map[int]bool {
-	has := make(map[int]bool)
+	has, named := make(map[int]bool), make(map[string]bool)
 	for _, k := range []gatepost.Kind{gatepost.KernelOOM, gatepost.KernelBoot, gatepost.KernelSegfault, gatepost.KernelOverflow, gatepost.KernelStall, gatepost.KernelDisk, gatepost.KernelNetwork} {
 		for _, e := range w.byKind[k] {
 			has[e.Ref.Source] = true
+			if src := w.sources[e.Ref.Source]; src != nil {
+				named[stem(src.Path)] = true
+			}
+		}
+	}
+	for id, src := range w.sources {
+		if named[stem(src.Path)] {
+			has[id] = true
 		}
 	}
 	return has
@@ -295,7 +303,18 @@ func (w *world) resolution(source int) time.Duration {
 	return time.Millisecond
 }
 
-var rotation = regexp.MustCompile(`([.-](\d{1,3}|\d{8}(-\d+)?|\d{4}-\d\d-\d\d))*(\.(gz|xz|bz2|zst|zip))?$`)
+var (
+	rotation = regexp.MustCompile(`([.-](\d{1,3}|\d{8}(-\d+)?|\d{4}-\d\d-\d\d))*` + ending + `$`)
+	packed   = regexp.MustCompile(ending + `$`)
+)
+
+const ending = `(\.(gz|xz|bz2|zst|lz4|zip))?`
+
+// rotated reports whether a log has a name that rotation gives. One that is packed, or lies in an archive, need not be.
+func rotated(path string) bool {
+	name := path[strings.LastIndexByte(path, '!')+1:]
+	return stem(name) != packed.ReplaceAllString(name, "")
+}
 
 // stem is the name of a log whatever rotation made of it: "odoo.log.2.gz" is "odoo.log".
 func stem(path string) string {

@@ -275,11 +275,14 @@ func (p *Parser) Clone() *Parser {
 func (p *Parser) Parse(b *gatepost.Block, out *gatepost.Batch) {
 	out.Reset(b.Source)
 	if b.Places != nil {
-		p.Format.Parse(p, &gatepost.Block{Source: b.Source, Line: 1, Data: b.Data}, out)
+		text := &gatepost.Block{Source: b.Source, Line: 1, Data: b.Data}
+		p.Format.Parse(p, text, out)
+		p.countUnknown(text, out)
 		p.rewrap(b, out)
 		return
 	}
 	p.Format.Parse(p, b, out)
+	p.countUnknown(b, out)
 	out.End = b.Offset + int64(len(b.Data))
 	out.Lines = int64(bytes.Count(b.Data, newline))
 	if n := len(b.Data); n > 0 && b.Data[n-1] != '\n' {

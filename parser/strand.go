@@ -29,6 +29,7 @@ type Sorter struct {
 	last    *Strand   // of the last entry
 	head    int       // bytes of its head
 	entry   entry
+	kind    []byte // scratch memory for kinds of unknown lines
 
 	entries    int // of the sample
 	headless   int // lines of the sample that are no entries
@@ -67,6 +68,7 @@ type Strand struct {
 	rest    bool           // what format syslog reads
 	idle    bool           // and makes nothing of: its lines are counted
 	seen    gatepost.Batch // what is counted of them
+	strange int64          // bytes of lines that nothing understands
 	inner   *Sorter        // what is inside is wrapped again
 	raw     []byte         // entries, as they are, while it is not decided
 	data    []byte         // lines, in the end
@@ -119,6 +121,7 @@ func (s *Sorter) learn(sample []byte) bool {
 // forget drops all that is held of a strand.
 func (st *Strand) forget() {
 	st.raw, st.data, st.places, st.part, st.Lines, st.seen = nil, nil, nil, false, 0, unseen()
+	st.strange = 0
 	if st.inner != nil {
 		for _, x := range st.inner.order {
 			x.forget()
@@ -263,6 +266,8 @@ func (st *Strand) add(raw []byte, e *entry, at gatepost.Place) {
 		st.data = append(st.sorter.wrapping.Syslog(st.data, raw, e), '\n')
 	case st.Parser != nil:
 		st.addText(e, at)
+	default:
+		st.countStrange(e.text, at)
 	}
 }
 
@@ -515,12 +520,15 @@ func (st *Strand) Take(b *gatepost.Block, share Share) {
 	st.data, st.places = rest, places
 }
 
-// Idle returns how many lines were added since it was last asked, with their stamps, if the strand is known, and such that nothing is made of
-// its lines: then it has no blocks.
-func (st *Strand) Idle() (seen gatepost.Batch, ok bool) {
+// Counted returns what was counted of lines of which nothing is made, since it was last asked: of a strand that is known, and such
+// that nothing is made of it, and of one that no format knows. The kinds of the latter are counted too, and size is that of its text.
+func (st *Strand) Counted() (seen gatepost.Batch, size int64, ok bool) {
 	seen, st.seen = st.seen, unseen()
-	seen.Stamps = st.worth
-	return seen, seen.Lines > 0
+	size, st.strange = st.strange, 0
+	if seen.Stamps = st.worth; st.Parser == nil {
+		seen.Stamps = gatepost.StampsNone // its stamps tell nothing that counts
+	}
+	return seen, size, seen.Lines > 0
 }
 
 func unseen() gatepost.Batch { return gatepost.Batch{First: gatepost.NoTime, Last: gatepost.NoTime} }

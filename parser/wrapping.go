@@ -130,6 +130,7 @@ func (p *Parser) rewrap(b *gatepost.Block, out *gatepost.Batch) {
 	for i := range out.Unparsed {
 		out.Unparsed[i] = outer(out.Unparsed[i], b.Places)
 	}
+	out.Unknown.Move(func(r gatepost.Ref) gatepost.Ref { return outer(r, b.Places) })
 	if undated {
 		out.Stamps = p.heads
 		for i := range b.Places {

@@ -2,6 +2,7 @@ package parser
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"time"
 
@@ -73,8 +74,8 @@ var _ = registerWrapping(Wrapping{
 	Vague: true,
 	Read: func(raw []byte, e *entry, o *Options) bool {
 		name, text, ok := cut(raw, " ")
-		if !ok || len(name) == 0 || bytes.ContainsAny(name, "\"{(=<") {
-			return false
+		if !ok || bytes.ContainsAny(name, "\"{(=<") || !slices.ContainsFunc(name, letter) {
+			return false // a date is no name
 		}
 		e.name, e.text = name, text
 		return true

@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,26 +14,33 @@ import (
 // sorted reads a log in blocks of some size, as a Sorter sorts it, and returns what each strand holds.
 func sorted(t *testing.T, data []byte, size int, o *Options) map[string]*gatepost.Batch {
 	t.Helper()
-	p := Detect(data[:min(len(data), SampleSize)], o)
-	if p == nil || p.Sorter() == nil {
+	if p := Detect(data[:min(len(data), SampleSize)], o); p == nil || p.Sorter() == nil {
 		t.Fatalf("%.80q is not taken for a wrapped log", data)
 	}
-	s := p.Sorter()
 	all := make(map[string]*gatepost.Batch)
-	var b gatepost.Block
-	take := func(share Share) {
+	eachStrand(data, size, o, func(st *Strand, b *gatepost.Block) {
+		var out gatepost.Batch
+		st.Parser.Clone().Parse(b, &out)
+		key := st.Host + " " + st.Name + " " + st.Parser.Format.Name
+		if all[key] == nil {
+			all[key] = new(gatepost.Batch)
+		}
+		sum := all[key]
+		sum.Requests, sum.Events = append(sum.Requests, out.Requests...), append(sum.Events, out.Events...)
+		sum.UnparsedLines += out.UnparsedLines
+		sum.Lines += out.Lines
+	})
+	return all
+}
+
+// eachStrand has a wrapped log sorted that comes in blocks of some size, and hands on the blocks of its strands.
+func eachStrand(data []byte, size int, o *Options, take func(*Strand, *gatepost.Block)) {
+	s := Detect(data[:min(len(data), SampleSize)], o).Sorter()
+	ready := func(share Share) {
 		for st := range s.Ready(share) {
+			var b gatepost.Block
 			st.Take(&b, share)
-			var out gatepost.Batch
-			st.Parser.Clone().Parse(&b, &out)
-			key := st.Host + " " + st.Name + " " + st.Parser.Format.Name
-			if all[key] == nil {
-				all[key] = new(gatepost.Batch)
-			}
-			sum := all[key]
-			sum.Requests, sum.Events = append(sum.Requests, out.Requests...), append(sum.Events, out.Events...)
-			sum.UnparsedLines += out.UnparsedLines
-			sum.Lines += out.Lines
+			take(st, &b)
 		}
 	}
 	line, offset := int64(1), int64(0)
@@ -42,12 +50,11 @@ func sorted(t *testing.T, data []byte, size int, o *Options) map[string]*gatepos
 			end += lineEnd(data[end:])
 		}
 		s.Add(&gatepost.Block{Source: 1, Offset: offset, Line: line, Data: data[:end]})
-		take(Enough)
+		ready(Enough)
 		offset, line = offset+int64(end), line+int64(strings.Count(string(data[:end]), "\n"))
 		data = data[end:]
 	}
-	take(All)
-	return all
+	ready(All)
 }
 
 // TestWrappings puts every wrapping round the lines of the samples, those of two programs mixed: the same requests and
@@ -154,5 +161,79 @@ func TestWrappedDetect(t *testing.T) {
 		"erp1  syslog: 5 lines", "erp1 nginx nginx_access: 5 lines", "erp1 odoo odoo: 5 lines")
 	f(strings.Repeat("web-1  | 2026-11-22T14:08:41.123456789Z "+access+"odoo-1 | 2026-11-22T14:08:41.123456789Z "+companion, 5),
 		"odoo-1 odoo: 5 lines", "web-1 nginx_access: 5 lines")
+	// The date at the beginning of half a log's lines is not the name of a stream.
+	f(strings.Repeat(`{"log":"2026-11-22 09:17:32 -05 [28594]: LOG:  listening on port 5432\n","container_name":"db"}`+"\n"+
+		`{"log":"2026-11-22 09:17:32 -05 and so on\n","container_name":"db"}`+"\n", 5), "db postgresql: 10 lines")
 	f(strings.Repeat("2026-11-22T14:08:41.5Z stdout F Nov 22 14:08:41 erp1 nginx: "+access, 5), "erp1 nginx nginx_access: 5 lines")
+}
+
+// FuzzSorter: into whatever blocks a collected log is cut, each strand has the same entries. The log is what is given, several
+// times over: then strands are decided and taken from while more of them is to come.
+//
+//	go test -fuzz FuzzSorter ./parser
+func FuzzSorter(f *testing.F) {
+	at := time.Date(2026, 11, 22, 14, 8, 41, 0, time.UTC)
+	for i, w := range Wrappings() {
+		for _, name := range []string{"nginx_error", "odoo", "postgresql"} {
+			for _, s := range samples(f, name)[:2] {
+				var log strings.Builder
+				for text := range strings.Lines(string(s.log)) {
+					log.WriteString(w.Example("httpd", strings.TrimSuffix(text, "\n"), at))
+					log.WriteString(w.Example("other", strings.TrimSuffix(companion, "\n"), at))
+					log.WriteString(w.Example("cron", "(root) CMD (true)", at))
+					at = at.Add(time.Millisecond)
+				}
+				f.Add([]byte(log.String()), uint8(1+(3*SampleSize)/log.Len()), uint16(2000+1000*i))
+			}
+		}
+	}
+	o := &Options{Latest: time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)}
+	f.Fuzz(func(t *testing.T, data []byte, times uint8, size uint16) {
+		if data = bytes.Repeat(data, int(times)); len(data) > 1<<20 {
+			return
+		}
+		p := Detect(data[:min(len(data), SampleSize)], o)
+		if p == nil || p.Sorter() == nil {
+			return
+		}
+		whole, cut := strandsOf(data, len(data), o), strandsOf(data, int(size)+1, o)
+		for name, want := range whole {
+			if cut[name] != want {
+				t.Errorf("strand %q in blocks of %d bytes:\n%.2000s\nwhole:\n%.2000s", name, size+1, cut[name], want)
+			}
+		}
+		if len(cut) != len(whole) {
+			t.Errorf("%d strands in blocks of %d bytes, %d in one", len(cut), size+1, len(whole))
+		}
+	})
+}
+
+// strandsOf tells the lines of each strand with the entries that they stand in, and the events that come of them.
+func strandsOf(data []byte, size int, o *Options) map[string]string {
+	type told struct{ entries, events []byte }
+	all := make(map[string]*told)
+	eachStrand(data, size, o, func(st *Strand, b *gatepost.Block) {
+		name := st.Host + " " + st.Name + " " + st.Parser.Format.Name
+		if all[name] == nil {
+			all[name] = new(told)
+		}
+		x := all[name]
+		for i, place := range b.Places {
+			end := len(b.Data)
+			if i+1 < len(b.Places) {
+				end = b.Places[i+1].At
+			}
+			x.entries = append(fmt.Appendf(x.entries, "%d+%d:%d ", place.Ref.Offset, place.Ref.Length, place.Ref.Line), b.Data[place.At:end]...)
+		}
+		var out gatepost.Batch
+		st.Parser.Clone().Parse(b, &out)
+		for _, e := range out.Events {
+			x.events = fmt.Appendf(x.events, "%s %d+%d:%d\n", e.Kind, e.Ref.Offset, e.Ref.Length, e.Ref.Line)
+		}
+	})
+	texts := make(map[string]string)
+	for name, x := range all {
+		texts[name] = string(x.entries) + string(x.events)
+	}
+	return texts
 }

@@ -25,6 +25,10 @@ func (r *Redactor) Model(m *gatepost.Model) (*gatepost.Model, error) {
 		return x
 	})
 	hidden.Incidents, hidden.Outages = each(m.Incidents, r.incident), each(m.Outages, r.incident)
+	hidden.Unknown = each(m.Unknown, func(x gatepost.UnknownLine) gatepost.UnknownLine {
+		x.Kind, x.Sample = r.Line(x.Ref.Source, x.Kind), r.Line(x.Ref.Source, x.Sample)
+		return x
+	})
 	hidden.Gaps = each(m.Gaps, func(g gatepost.Gap) gatepost.Gap {
 		g.Why = r.Text(g.Why)
 		return g
@@ -176,7 +180,7 @@ func (r *Redactor) Cell(column string, source int64, value any) any {
 			return r.File(v)
 		case "route":
 			return r.route(v)
-		case "text":
+		case "text", "sample", "kind":
 			return r.Line(int(source), v)
 		case "attempts", "rivals", "missing", "chain", "fix", "film", "statuses":
 			return r.json(v)

@@ -245,8 +245,10 @@ func (t *tally) caution() string {
 		switch {
 		case s.Problem != "":
 			stopped++
-		case s.Format == "":
+		case s.Format == "" && s.Strand == "":
 			strange++
+		case s.Format == "":
+			// Lines of a program beside those that matter.
 		default:
 			unparsed += s.Unparsed
 		}
@@ -345,7 +347,13 @@ func (t *tally) sourceLines(s *gatepost.Source) []string {
 			format += " (" + s.Dialect + ")"
 		}
 	}
+	if s.Strand != "" {
+		format += " of " + s.Strand
+	}
 	first := format + ", " + counted(s.Lines, "line", "lines") + ", " + size(s.Bytes)
+	if share := understoodShare(s); share != "" {
+		first += ", " + share
+	}
 	if s.Host != "" {
 		first += ", from host " + s.Host
 	}
@@ -355,9 +363,6 @@ func (t *tally) sourceLines(s *gatepost.Source) []string {
 	}
 	if how := clockOf(s); how != "" {
 		lines = append(lines, how)
-	}
-	if s.Unparsed > 0 && s.Format != "" {
-		lines = append(lines, fmt.Sprintf("%s not understood (%s)", counted(s.Unparsed, "line", "lines"), percent(s.Unparsed, s.Lines)))
 	}
 	if s.Problem != "" {
 		lines = append(lines, "not read to its end: "+s.Problem)
@@ -415,11 +420,7 @@ func orUnknown(s string) string {
 
 // gapLine says which source is silent when, and why that matters.
 func (t *tally) gapLine(g *gatepost.Gap) string {
-	name := fmt.Sprintf("source %d", g.Source)
-	if s := t.sources[g.Source]; s != nil {
-		name = s.Path
-	}
-	return name + ", " + t.clock.span(g.From, g.To) + ": " + g.Why
+	return t.file(g.Source) + ", " + t.clock.span(g.From, g.To) + ": " + g.Why
 }
 
 // imprint says what made the report, and when.

@@ -32,13 +32,18 @@ func newClock(m *gatepost.Model) clock {
 			c.see(s.Clock.At(s.First), s.Clock.At(s.Last))
 		}
 	}
+	c.settle()
+	return c
+}
+
+// settle finds how much of a date the times that were seen need.
+func (c *clock) settle() {
 	if !known(c.from) {
-		return c
+		return
 	}
 	a, b := c.from.Std().In(c.zone), c.to.Std().In(c.zone)
 	c.days = a.Format(time.DateOnly) != b.Format(time.DateOnly)
 	c.years = a.Year() != b.Year()
-	return c
 }
 
 func (c *clock) see(times ...gatepost.Time) {

@@ -113,19 +113,30 @@ type summaryRecord struct {
 }
 
 type sourceRecord struct {
-	File      string  `json:"file"`
-	Format    string  `json:"format"`
-	Dialect   string  `json:"dialect"`
-	Host      string  `json:"host"`
-	Lines     int64   `json:"lines"`
-	Bytes     int64   `json:"bytes"`
-	Unparsed  int64   `json:"unparsed"`
-	First     string  `json:"first,omitempty"`
-	Last      string  `json:"last,omitempty"`
-	Zone      string  `json:"zone"`
-	ZoneFound string  `json:"zone_found"`
-	Shift     float64 `json:"shift"` // seconds added to its stamps to get UTC
-	Problem   string  `json:"problem"`
+	File     string `json:"file"`
+	Format   string `json:"format"`
+	Dialect  string `json:"dialect"`
+	Host     string `json:"host"`
+	Strand   string `json:"strand,omitempty"` // whose lines of the file these are
+	Lines    int64  `json:"lines"`
+	Bytes    int64  `json:"bytes"`
+	Unparsed int64  `json:"unparsed"`
+	// Understood is the share of the lines that are, 0 where nothing was.
+	Understood float64         `json:"understood"`
+	Unknown    []unknownRecord `json:"unknown"` // the most frequent kinds of the others
+	First      string          `json:"first,omitempty"`
+	Last       string          `json:"last,omitempty"`
+	Zone       string          `json:"zone"`
+	ZoneFound  string          `json:"zone_found"`
+	Shift      float64         `json:"shift"` // seconds added to its stamps to get UTC
+	Problem    string          `json:"problem"`
+}
+
+type unknownRecord struct {
+	Count  int64  `json:"count"` // at least
+	Kind   string `json:"kind"`
+	Sample string `json:"sample"`
+	Line   int64  `json:"line"`
 }
 
 type gapRecord struct {
@@ -140,6 +151,7 @@ type gapRecord struct {
 type ledger struct {
 	m        *gatepost.Model
 	sources  map[int]*gatepost.Source
+	ask      func(source int) string // path of a source that is not among them, nil when there is none
 	count    int
 	byStatus map[string]int
 	byCause  map[string]int
@@ -240,11 +252,16 @@ func rivalRecords(all []gatepost.Rival) []rivalRecord {
 
 // place is the file and line of a record, nothing where the source is not known.
 func (l *ledger) place(r gatepost.Ref) (file string, line int64) {
-	s := l.sources[r.Source]
-	if !r.Known() || s == nil {
-		return "", 0
+	switch s := l.sources[r.Source]; {
+	case !r.Known():
+	case s != nil:
+		return s.Path, r.Line
+	case l.ask != nil:
+		if path := l.ask(r.Source); path != "" {
+			return path, r.Line
+		}
 	}
-	return s.Path, r.Line
+	return "", 0
 }
 
 func (l *ledger) summary() *summaryRecord {
@@ -259,7 +276,7 @@ func (l *ledger) summary() *summaryRecord {
 		Notes:   orEmpty(m.Notes),
 	}
 	for i := range m.Sources {
-		r.Sources = append(r.Sources, newSourceRecord(&m.Sources[i]))
+		r.Sources = append(r.Sources, l.source(&m.Sources[i]))
 	}
 	for _, g := range m.Gaps {
 		file, _ := l.place(gatepost.Ref{Source: g.Source})
@@ -268,13 +285,16 @@ func (l *ledger) summary() *summaryRecord {
 	return r
 }
 
-func newSourceRecord(s *gatepost.Source) sourceRecord {
+func (l *ledger) source(s *gatepost.Source) sourceRecord {
 	r := sourceRecord{
-		File: s.Path, Format: s.Format, Dialect: s.Dialect, Host: s.Host,
-		Lines: s.Lines, Bytes: s.Bytes, Unparsed: s.Unparsed,
+		File: s.Path, Format: s.Format, Dialect: s.Dialect, Host: s.Host, Strand: s.Strand,
+		Lines: s.Lines, Bytes: s.Bytes, Unparsed: s.Unparsed, Understood: understood(s), Unknown: []unknownRecord{},
 		Zone: s.Clock.Zone, ZoneFound: s.Clock.How,
 		Shift:   math.Round(s.Clock.Shift.Seconds()*1e6) / 1e6,
 		Problem: s.Problem,
+	}
+	for _, x := range unknownOf(l.m, s) {
+		r.Unknown = append(r.Unknown, unknownRecord{x.Count, x.Kind, x.Sample, x.Ref.Line})
 	}
 	if placed(s) {
 		r.First, r.Last = stamp(s.Clock.At(s.First)), stamp(s.Clock.At(s.Last))

@@ -232,6 +232,7 @@ func (d *markdown) whatWasRead() {
 			mdCell(say(strings.Join(t.sourceLines(s), "; "))))
 	}
 	d.w.WriteString("\n")
+	d.unknown()
 	d.list("Configuration", t.configuration())
 	var gaps []string
 	for i := range t.Gaps {

@@ -103,6 +103,10 @@ func nightModel() *gatepost.Model {
 	m.Failures = append(failuresOf(m), memoryFailures()...)
 	m.Failures = append(failuresOf(m), reportFailures()...)
 	m.Gaps = []gatepost.Gap{{Source: errorLog, From: clockOn(22, "05:51:09"), To: clockOn(22, "07:59:58"), Why: "no line, although 4 requests failed in that time"}}
+	m.Unknown = []gatepost.UnknownLine{
+		{Kind: "WARNING: library * could not be loaded: \"*\"", Count: 12, Sample: "WARNING: library 14 could not be loaded: \"libz.so.1\"", Ref: line(odooLog, 61_004)},
+		{Kind: "*: cache warmed", Count: 3, Missed: 2, Sample: "07:00:01: cache warmed", Ref: line(odooLog, 98_110)},
+	}
 	m.Notes = []string{"Odoo logs in UTC; that was checked against 12,004 requests.", "logs/odoo.log.1 and logs/odoo.log overlap by 4,096 bytes, which count once."}
 	return m
 }
@@ -290,6 +294,7 @@ func hostileModel() *gatepost.Model {
 	}
 	m.Version, m.Notes = hostileAgent, []string{hostileString, "- list", "1. list", "# heading"}
 	m.Gaps = []gatepost.Gap{{Source: 1, From: m.From, To: m.To, Why: hostileString}}
+	m.Unknown = []gatepost.UnknownLine{{Kind: hostileString, Sample: hostileString, Count: 1, Missed: 1, Ref: line(accessLog, 1)}, {Kind: hostileFence, Sample: hostileFence}}
 	m.Setup = gatepost.Setup{{File: hostilePath}}
 	m.Causes = append(m.Causes, gatepost.CauseDoc{Name: hostileAgent, Title: hostileString})
 	evidence := []gatepost.Evidence{
@@ -362,6 +367,7 @@ func emptyModel() *gatepost.Model {
 			Chain: []gatepost.Step{{}, {Ref: nowhere, Time: gatepost.NoTime}}, Evidence: []gatepost.Evidence{{}, {Ref: nowhere}}, Rivals: []gatepost.Rival{{}}, Fix: []gatepost.Advice{{}}}},
 		Outages: []gatepost.Incident{{}},
 		Sources: []gatepost.Source{{}},
+		Unknown: []gatepost.UnknownLine{{}, {Ref: nowhere}},
 		Gaps:    []gatepost.Gap{{}, {Source: 99, From: gatepost.NoTime, To: gatepost.NoTime}},
 	}
 }

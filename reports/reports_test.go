@@ -276,7 +276,8 @@ func TestLedgerFields(t *testing.T) {
 	if silent := f.Evidence[3]; silent.File != "" || silent.Line != 0 || silent.Role != gatepost.Against {
 		t.Errorf("evidence without a line: %+v", silent)
 	}
-	if s := newSourceRecord(&m.Sources[odooLog-1]); s.Shift != 0.412 || s.First != "2026-11-21T20:00:01.412Z" || s.ZoneFound == "" {
+	if s := l.source(&m.Sources[odooLog-1]); s.Shift != 0.412 || s.First != "2026-11-21T20:00:01.412Z" || s.ZoneFound == "" ||
+		s.Understood != 0.9999 || len(s.Unknown) != 2 || s.Unknown[0].Count != 12 || s.Unknown[0].Line != 61_004 {
 		t.Errorf("source: %+v", s)
 	}
 	m = hostileModel()

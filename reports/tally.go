@@ -17,6 +17,7 @@ type tally struct {
 	*gatepost.Model
 	clock    clock
 	sources  map[int]*gatepost.Source
+	ask      func(source int) string // path of a source that is not among them, nil when there is none
 	titles   map[string]string
 	causes   []causeCount
 	statuses []statusCount
@@ -149,11 +150,19 @@ func (t *tally) where(r gatepost.Ref) string {
 	if !r.Known() {
 		return ""
 	}
-	file := fmt.Sprintf("source %d", r.Source)
-	if s := t.sources[r.Source]; s != nil {
-		file = s.Path
+	return t.file(r.Source) + ":" + strconv.FormatInt(r.Line, 10)
+}
+
+// file is the path of a source.
+func (t *tally) file(source int) string {
+	if s := t.sources[source]; s != nil {
+		return s.Path
 	}
-	return file + ":" + strconv.FormatInt(r.Line, 10)
+	path := ""
+	if t.ask != nil {
+		path = t.ask(source)
+	}
+	return cmp.Or(path, fmt.Sprintf("source %d", source))
 }
 
 // title says a cause in words, by its name where the registry has none.

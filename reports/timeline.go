@@ -301,6 +301,7 @@ func (p *page) whatWasRead(t *tally) {
 			p.hang("  ", "    ", line, 3)
 		}
 	}
+	p.unknown(t)
 	p.list("Configuration", t.configuration())
 	var gaps []string
 	for i := range t.Gaps {

@@ -7,7 +7,7 @@ import (
 )
 
 // sourceTables hold what was read of the sources, in a column source.
-var sourceTables = [...]string{"_events", "_chunks", "_seconds", "_statuses", "_unparsed"}
+var sourceTables = [...]string{"_events", "_chunks", "_seconds", "_statuses", "_unparsed", "_unknown", "_beats", "_gaps", "_lost"}
 
 // Forget takes back all that was read of a source, as if it were new: for a log that shows itself to be of another kind than its beginning
 // told. It keeps its ID, its path, and the head by which it is known.

@@ -16,9 +16,15 @@ func TestForget(t *testing.T) {
 		Unparsed: []gatepost.Ref{{Offset: 7, Length: 3, Line: 2}},
 		Lines:    3, First: 1, Last: 2,
 	}
+	odoo := batch.Requests[0]
+	odoo.Lane, odoo.Ref.Offset = gatepost.LaneOdoo, 5
+	batch.Requests = append(batch.Requests, odoo)
+	batch.Unknown.Add(gatepost.UnknownLine{Kind: "no *", Count: 1, Weight: 1, Sample: "no 7"})
 	for _, src := range []*gatepost.Source{other, src} {
 		check(t, s.AddSource(t.Context(), src))
 		check(t, s.Append(t.Context(), src, batch))
+		check(t, s.AddGaps(t.Context(), []gatepost.Gap{{Source: src.ID, From: 1, To: 2}}))
+		check(t, s.AddLost(t.Context(), []gatepost.Gap{{Source: src.ID, From: 1, To: 2}}))
 	}
 	check(t, s.Flush(t.Context()))
 	const tables = `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('_lines', '_evidence', '_failures')

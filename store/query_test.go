@@ -191,6 +191,7 @@ func fillForManual(t *testing.T, s *store.Store) {
 	e := gatepost.NewEvent(gatepost.KernelOOM, gatepost.Ref{Line: 61}, at)
 	e.PID, e.Name, e.Text = 23976, "odoo", "Memory cgroup out of memory: Killed process 23976 (odoo)"
 	b.Events = []gatepost.Event{e}
+	b.Unknown.Add(gatepost.UnknownLine{Kind: "cache * warmed", Count: 1, Weight: 1, Sample: "cache 7 warmed"})
 	check(t, s.Append(t.Context(), &src, &b))
 	f := gatepost.Failure{ID: "f-3b9c00000000", Ref: b.Requests[0].Ref, Time: at, Start: gatepost.NoTime, Duration: gatepost.Unknown, Status: 502,
 		Method: "POST", Path: "/web/export/xlsx", Client: "10.20.2.46", Phase: gatepost.PhasePremature, Incident: "i-01",

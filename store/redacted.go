@@ -54,7 +54,7 @@ var openColumns = []string{
 	"time", "start", "began", "ended", "first", "last", "duration", "sql", "status", "bytes", "lane", "pid", "pids", "by", "queries", "number",
 	"source", "line", "offset", "length", "cause", "confidence", "state", "incident", "phase", "kind", "db", "outage", "failures", "clients",
 	"statuses", "ordinal", "role", "joined", "weight", "failure", "requests", "s499", "s500", "s502", "s503", "s504", "events", "lines", "unparsed",
-	"format", "shift", "votes", "sigma", "position", "program", "scope",
+	"count", "at_most", "format", "shift", "votes", "sigma", "position", "program", "scope",
 }
 
 // rawRequests is the name of the virtual table beneath the redacted requests.
@@ -134,6 +134,9 @@ func redactedColumns(view string, columns []string) string {
 	var list []string
 	for _, c := range columns {
 		open := slices.Contains(openColumns, c) || c == "id" && view != "routes"
+		if view == "unknown" && c == "kind" {
+			open = false // it is no word of ours, as the kind of an event is, but text of a log
+		}
 		if !open {
 			c = fmt.Sprintf("%s('%s.%s', %s, \"%s\") AS \"%s\"", hideFunction, view, c, source, c, c)
 		} else {

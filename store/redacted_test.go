@@ -20,6 +20,7 @@ func TestRedact(t *testing.T) {
 	b.Events = append(b.Events, e)
 	r := b.AddRequest()
 	*r = gatepost.Request{Ref: e.Ref, End: 1, Key: 4711, Client: gatepost.HashOf("secret"), Status: 502}
+	b.Unknown.Add(gatepost.UnknownLine{Kind: "secret *", Count: 1, Weight: 1, Sample: "secret 7"})
 	if err := s.Append(t.Context(), src, b); err != nil {
 		t.Fatal(err)
 	}
@@ -69,9 +70,10 @@ func TestRedact(t *testing.T) {
 	}
 	f("SELECT path, substr(client, 1, 3), text, key FROM events", "/hidden hid hidden hidden")
 	f("SELECT client, key FROM requests WHERE client = hash('secret') AND time < '1971'", "hidden hidden")
+	f("SELECT kind, sample FROM unknown", "hidden * hidden 7")
 	f("SELECT 'a secret'", "a hidden")
 	f("SELECT path FROM events WHERE path = '/secret'", "")
-	for _, beneath := range []string{"main.events", "_events", "_lines", "temp._requests", "_redaction", "_chunks", "main.routes"} {
+	for _, beneath := range []string{"main.events", "_events", "_lines", "temp._requests", "_redaction", "_chunks", "_unknown", "main.routes"} {
 		f("SELECT * FROM "+beneath, "refused")
 	}
 }

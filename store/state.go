@@ -15,9 +15,11 @@ type sourceState struct {
 	dirty    bool            // src is ahead of its row
 	used     int64           // writer.clock of the last Append
 	unparsed int             // rows in _unparsed
+	unknown  unknown         // kinds of unparsed lines
 	span     float64         // of the longest chunk written, see span
 	chunks   [gatepost.LaneGevent + 1]openChunk
 	seconds  []second
+	beats    []beat
 	statuses []status
 }
 
@@ -46,6 +48,9 @@ func (w *writer) state(id int) (*sourceState, error) {
 		st = &sourceState{id: id}
 		row := w.conn.QueryRowContext(context.Background(), selectState, id)
 		if err := row.Scan(&st.span, &st.unparsed); err != nil {
+			return nil, err
+		}
+		if err := w.loadUnknown(st); err != nil {
 			return nil, err
 		}
 		w.sources[id] = st
@@ -98,6 +103,8 @@ func (w *writer) addRequests(st *sourceState, reqs []gatepost.Request) error {
 		}
 		if lane == gatepost.LaneNginx {
 			st.count(reqs[:n])
+		} else {
+			st.countBeats(reqs[:n])
 		}
 		reqs = reqs[n:]
 	}
@@ -166,6 +173,12 @@ func (w *writer) saveState(st *sourceState) error {
 		}
 	}
 	if err := w.saveCounters(st); err != nil {
+		return err
+	}
+	if err := w.saveBeats(st); err != nil {
+		return err
+	}
+	if err := w.saveUnknown(st); err != nil {
 		return err
 	}
 	if err := w.updateSource(&st.src, st.span); err != nil {

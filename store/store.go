@@ -29,6 +29,7 @@ type Store struct {
 	stmts sync.Map  // of them, prepared: *sql.Stmt by text
 	query *sql.DB   // connections of Query, which cannot write
 	hide  Redaction // of what Query shows, nil for none
+	lock  *os.File  // held while logs are read into it, see Lock
 	done  context.CancelFunc
 	life  context.Context // ends with Close, and with it what Query left open
 
@@ -103,6 +104,9 @@ func (s *Store) close() error {
 	}
 	if s.dir != "" {
 		errs = append(errs, os.RemoveAll(s.dir))
+	}
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
 	}
 	return errors.Join(errs...)
 }

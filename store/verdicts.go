@@ -12,7 +12,7 @@ import (
 
 // verdictTables hold verdicts. What refers to another table comes before it. The lines that verdicts cite
 // stay: their logs may be gone.
-var verdictTables = [...]string{"_evidence", "_failures", "_arguments", "_incidents"}
+var verdictTables = [...]string{"_evidence", "_failures", "_arguments", "_incidents", "_gaps"}
 
 const markComplete = "UPDATE _judgement SET complete = ?"
 
@@ -298,9 +298,11 @@ func (s *Store) complete(ctx context.Context) error {
 	return nil
 }
 
+// errStop ends a loop over rows that nobody goes on with.
+var errStop = errors.New("stop")
+
 func (l ledger) each(whole bool, query string, args ...any) iter.Seq2[gatepost.Failure, error] {
 	return func(yield func(gatepost.Failure, error) bool) {
-		stop := errors.New("stop")
 		err := l.complete(l.ctx)
 		if err == nil {
 			reader := argumentReader{s: l.Store}
@@ -310,12 +312,12 @@ func (l ledger) each(whole bool, query string, args ...any) iter.Seq2[gatepost.F
 					return err
 				}
 				if !yield(f, nil) {
-					return stop
+					return errStop
 				}
 				return nil
 			}, query, args...)
 		}
-		if err != nil && err != stop {
+		if err != nil && err != errStop {
 			yield(gatepost.Failure{}, l.fail("read failures", err))
 		}
 	}

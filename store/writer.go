@@ -200,6 +200,7 @@ func (w *writer) append(src *gatepost.Source, b *gatepost.Batch) error {
 	if err := w.addRequests(st, b.Requests); err != nil {
 		return err
 	}
+	st.addUnknown(&b.Unknown)
 	src.Count(b)
 	st.src, st.dirty = *src, true
 	w.pending += len(b.Requests) + eventWeight*len(b.Events)

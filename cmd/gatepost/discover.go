@@ -58,7 +58,7 @@ func (in *ingest) withoutStore(files []*source.File) []*source.File {
 		return files
 	}
 	var own []os.FileInfo
-	for _, suffix := range []string{"", "-wal", "-shm"} {
+	for _, suffix := range []string{"", "-wal", "-shm", "-lock"} {
 		if info, err := os.Stat(in.db + suffix); err == nil {
 			own = append(own, info)
 		}

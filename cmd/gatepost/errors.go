@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"gatepost/parser/source"
+	"gatepost/store"
 )
 
 // Exit statuses, which other programs rely on.
@@ -56,7 +57,7 @@ func (e *env) finish(ctx context.Context, err error) int {
 	case ctx.Err() != nil:
 		x = &exit{status: statusFailed, err: errors.New("interrupted")}
 	case !ok:
-		x = &exit{status: statusFailed, err: err}
+		x = &exit{status: statusFailed, err: err, hint: remedy(err)}
 	}
 	if x.err != nil && !errors.Is(x.err, syscall.EPIPE) { // nobody reads any more
 		e.complain(x.err.Error(), x.hint)
@@ -106,8 +107,16 @@ func remedy(err error) string {
 		return "unpack it with zstd -d --long=31, and name what it holds"
 	case errors.Is(err, source.ErrNoJournalctl):
 		return "where there is one: journalctl --file FILE -o export >journal.export, and read that"
+	case errors.Is(err, store.ErrBusy):
+		return "gatepost report --db FILE to see what it has by now, or another --db"
 	case errors.Is(err, source.ErrFiles):
 		return "name the logs one by one, or the folders that hold little else"
+	case errors.Is(err, source.ErrNotRegular):
+		return "move what is no log out of the way, or name the logs one by one"
+	case errors.Is(err, source.ErrLinkOut), errors.Is(err, source.ErrLinkAway):
+		return "if that is a log, name it beside the folder or the archive"
+	case errors.Is(err, source.ErrLinkLoop), errors.Is(err, source.ErrLinkNowhere):
+		return "remove the link, or name the logs one by one"
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return damaged
 	}

@@ -118,7 +118,7 @@ type excerpt struct {
 }
 
 // counting is what counts of a history.
-func (in *ingest) counting(ctx context.Context, h *history) (correlate.History, error) {
+func (in *ingest) counting(ctx context.Context, h *history) (correlate.Rhythm, error) {
 	if !in.partly() {
 		return h, nil
 	}

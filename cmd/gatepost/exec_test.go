@@ -85,7 +85,7 @@ func TestExec(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := told(t, p)
+	a := anAnnouncement(t, p)
 	if err := c.deliver(t.Context(), a); err != nil {
 		t.Fatal(err)
 	}
@@ -130,12 +130,12 @@ func TestExecFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		if err := c.deliver(t.Context(), told(t, c.pace)); err == nil || err.Error() != "exit status 3" {
+		if err := c.deliver(t.Context(), anAnnouncement(t, c.pace)); err == nil || err.Error() != "exit status 3" {
 			t.Error(err)
 		}
 	}
 	os.Remove(broken)
-	if err := c.deliver(t.Context(), told(t, c.pace)); err != nil {
+	if err := c.deliver(t.Context(), anAnnouncement(t, c.pace)); err != nil {
 		t.Error(err)
 	}
 	if s := log.String(); strings.Count(s, "\n") != 2 || !strings.Contains(s, `error="exit status 3"`) || !strings.Contains(s, "failures=3") {

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -89,6 +90,22 @@ func loadIncident(t *testing.T, name string) incident {
 	return in
 }
 
+// judged are the verdicts of the incidents as they were recorded, which many tests compare with.
+var judged sync.Map
+
+// verdicts are those of the incident as it was recorded, by line.
+func (in incident) verdicts(t *testing.T) map[int]failure {
+	t.Helper()
+	once, _ := judged.LoadOrStore(in.name, sync.OnceValue(func() map[int]failure {
+		all := make(map[int]failure)
+		for _, f := range analyzed(t, in.dir).failures {
+			all[f.Line] = f
+		}
+		return all
+	}))
+	return once.(func() map[int]failure)()
+}
+
 // paths returns where the files that keep selects lie, all of them when keep is nil.
 func (in incident) paths(keep func(name string) bool) []string {
 	var all []string
@@ -112,7 +129,10 @@ type ledger struct {
 type failure struct {
 	File       string     `json:"file"`
 	Line       int        `json:"line"`
+	Offset     int64      `json:"offset"`
 	Status     int        `json:"status"`
+	Phase      string     `json:"phase"`
+	State      string     `json:"state"`
 	Cause      string     `json:"cause"`
 	Instance   string     `json:"instance"`
 	Confidence float64    `json:"confidence"`
@@ -135,6 +155,7 @@ type summary struct {
 	Failures         int            `json:"failures"`
 	FailuresByStatus map[string]int `json:"failures_by_status"`
 	FailuresByCause  map[string]int `json:"failures_by_cause"`
+	Gaps             []gap          `json:"gaps"`
 }
 
 // clock is when the program believes to run in these tests: after every recorded stamp, also

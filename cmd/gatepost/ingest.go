@@ -31,9 +31,11 @@ type ingest struct {
 	parsers  map[int]*parser.Parser
 	begins   map[int]int64     // where reading began, of those that were searched
 	left     []*gatepost.Batch // records that may go on, and are not in the store
+	busy     func(id int) bool // a source is being read, nil when files are read one after the other
 	now      func() time.Time
 	odoo     bool              // a log of Odoo is among the files
 	known    []gatepost.Source // what the store has, whenever it was read
+	before   []gatepost.Source // what it had before this run
 	logs     int               // files of a known format
 	strange  []string          // what only lies where logs do
 	notes    []string          // worth knowing, nothing is missing
@@ -63,6 +65,7 @@ func (in *ingest) read(ctx context.Context, files []*source.File) (system []*sou
 	if in.known, err = in.store.Sources(ctx); err != nil {
 		return nil, err
 	}
+	in.before = slices.Clone(in.known)
 	logs := in.configurations(files)
 	system = in.systemLogs(ctx, logs, in.now())
 	return system, in.readLogs(ctx, append(logs, system...))
@@ -207,6 +210,12 @@ func (r *fileReading) begin(ctx context.Context) error {
 		}
 		r.stream, r.sample = s, bytes.Clone(s.Peek(parser.SampleSize))
 	}
+	if whole := r.containedIn(r.file, r.sample); whole != "" && len(r.sample) > 0 {
+		r.note("%s: holds nothing that %s does not, and is counted there", r.file.Path, whole)
+		r.logs++
+		close(r.done)
+		return r.stream.Close()
+	}
 	if err := r.prepare(ctx); err != nil || r.parser == nil {
 		close(r.done)
 		r.stream.Close()
@@ -229,11 +238,6 @@ func (r *fileReading) prepare(ctx context.Context) error {
 		return nil
 	}
 	src := &gatepost.Source{Path: f.Path}
-	if whole := r.containedIn(f, r.sample); whole != "" {
-		r.note("%s: holds nothing that %s does not, and is counted there", f.Path, whole)
-		r.logs++
-		return nil
-	}
 	if err := r.identify(src); err != nil {
 		r.trouble(remedy(err), "%s: %v", f.Path, reason(err))
 		return nil
@@ -307,11 +311,16 @@ func (r *fileReading) finish() error {
 			return err
 		}
 		in.files[src.ID] = r.file
-		in.known = slices.DeleteFunc(in.known, func(k gatepost.Source) bool { return k.ID == src.ID })
-		in.known = append(in.known, *src)
+		in.knows(src)
 	}
 	in.left = append(in.left, r.left...)
 	return nil
+}
+
+// knows remembers a source as it is by now.
+func (in *ingest) knows(src *gatepost.Source) {
+	in.known = slices.DeleteFunc(in.known, func(k gatepost.Source) bool { return k.ID == src.ID })
+	in.known = append(in.known, *src)
 }
 
 // damaged is what to try when a file cannot be read to its end.
@@ -332,6 +341,9 @@ func (r *fileReading) identify(src *gatepost.Source) error {
 	f := r.file
 	alike := r.alike(r.sample)
 	for _, k := range alike {
+		if r.busy != nil && r.busy(k.ID) {
+			continue
+		}
 		next, same, err := f.OpenAt(&k)
 		if err != nil {
 			return err
@@ -339,7 +351,7 @@ func (r *fileReading) identify(src *gatepost.Source) error {
 		r.stream.Close()
 		if r.stream = next; same {
 			src.Head, src.HeadSize = k.Head, k.HeadSize
-			if k.Format != "" && r.files[k.ID] != nil {
+			if k.Format != "" && r.files[k.ID] != nil && k.Path != f.Path {
 				r.note("%s: begins with all of %s, whose lines are counted once", f.Path, k.Path)
 			}
 			return nil
@@ -411,7 +423,16 @@ func (r *fileReading) unknown(src *gatepost.Source, sample []byte, size int64) {
 		src.Problem = "is binary data and no log"
 		hint = "name the logs one by one, or move what is no log out of the way"
 	}
+	if wide(sample) {
+		src.Problem = "is text in UTF-16"
+		hint = "iconv -f UTF-16 -t UTF-8 " + src.Path + " >LOG, and read LOG"
+	}
 	r.trouble(hint, "%s: %s", src.Path, src.Problem)
+}
+
+// wide reports whether a sample begins with the mark of UTF-16, which Windows writes where a command's output is sent to a file.
+func wide(sample []byte) bool {
+	return bytes.HasPrefix(sample, []byte("\xff\xfe")) || bytes.HasPrefix(sample, []byte("\xfe\xff"))
 }
 
 // binary reports whether a sample is no text: it holds control characters that no log has. NUL
@@ -426,13 +447,31 @@ func binary(sample []byte) bool {
 	return control > len(sample)/50 || len(bytes.Trim(sample, "\x00")) == 0
 }
 
-// over is how long after the last time that a log was written into its last record is whole, and its last line finished: whoever
-// writes does not stop in the middle.
-const over = 2 * time.Second
+const (
+	// over is how long after the last time that a log was written into its last record is whole: whoever writes one does not
+	// stop in the middle of it.
+	over = 2 * time.Second
+	// forsaken is how long after that an unfinished line stays as it is: a buffer that is written when it is full may end anywhere.
+	forsaken = time.Hour
+)
 
-// growing reports whether what the log ends with may go on. Only a store that is kept has a next time, to read it then.
-func (r *fileReading) growing() bool {
-	return r.db != "" && r.file.Growing && r.stream.Kind == nil && r.file.WrittenSince(r.now().Add(-over))
+// growing tells what may go on where the log ends. Only a store that is kept has a next time, to read it then.
+func (r *fileReading) growing() source.Holding {
+	if r.db == "" || !r.file.Growing || r.stream.Kind != nil {
+		return source.Nothing
+	}
+	return holding(r.now().Sub(r.file.Written()))
+}
+
+// holding tells what may go on where a log ends that was not written into for a while.
+func holding(quiet time.Duration) source.Holding {
+	switch {
+	case quiet < over:
+		return source.LastRecord
+	case quiet < forsaken:
+		return source.LastLine
+	}
+	return source.Nothing
 }
 
 // lines reads the lines of the log from where the stream stands.
@@ -445,12 +484,8 @@ func (r *fileReading) lines(ctx context.Context) error {
 			r.trouble(cmp.Or(remedy(next.err), damaged), "%s: %s; what stands before was read", f.Path, src.Problem)
 			return nil
 		}
-		next.mark.Mark(src)
 		r.progress.at(f, next.consumed)
-		if r.strands != nil {
-			return r.keep(ctx, next)
-		}
-		return r.store.Append(ctx, src, &next.batch)
+		return r.put(ctx, next)
 	})
 	if err != nil {
 		return err
@@ -465,6 +500,15 @@ func (r *fileReading) lines(ctx context.Context) error {
 	r.tooLong(cutter)
 	r.notUnderstood()
 	return nil
+}
+
+// put stores a piece, with how far the log was read.
+func (r *fileReading) put(ctx context.Context, next *piece) error {
+	next.mark.Mark(r.src)
+	if r.strands != nil {
+		return r.keep(ctx, next)
+	}
+	return r.store.Append(ctx, r.src, &next.batch)
 }
 
 // leave keeps what the log ends with and may go on out of the store, and beside it.
@@ -496,7 +540,7 @@ func (r *fileReading) leave(ctx context.Context, cutter *source.Cutter) error {
 // notUnderstood says when a log is mostly something else than it was taken for.
 func (r *fileReading) notUnderstood() {
 	for _, src := range r.sources() {
-		if src.Unparsed*2 <= src.Lines {
+		if src.Unparsed*2 <= src.Lines || src.Format == "" {
 			continue
 		}
 		hint := "--source FORMAT=" + src.Path
@@ -511,7 +555,7 @@ func (r *fileReading) notUnderstood() {
 func (r *fileReading) tooLong(c *source.Cutter) {
 	f := r.file
 	if c.LongLines > 0 {
-		r.trouble("", "%s: lines longer than 16 MiB (%d of them) were cut, and %d bytes of them left out", f.Path, c.LongLines, c.Skipped)
+		r.trouble("see what wrote them: no program whose log is known writes such lines", "%s: lines longer than 16 MiB (%d of them) were cut, and %d bytes of them left out", f.Path, c.LongLines, c.Skipped)
 	}
 	if c.LongRecords > 0 {
 		r.note("%s: records longer than 16 MiB (%d of them) were read in pieces", f.Path, c.LongRecords)

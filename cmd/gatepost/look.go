@@ -74,7 +74,7 @@ func (in *ingest) look(f *source.File, s *source.Stream, end bool) ([]gatepost.S
 	}
 	if sorter := p.Sorter(); sorter != nil {
 		for strand := range sorter.Strands() {
-			if idle, ok := strand.Idle(); ok {
+			if idle, _, ok := strand.Counted(); ok && strand.Parser != nil {
 				see(p, "", strand.Host, &idle)
 			}
 		}

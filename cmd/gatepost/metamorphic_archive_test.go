@@ -10,9 +10,11 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/dsnet/compress/bzip2"
@@ -57,6 +59,57 @@ var archivers = map[string]func(dir fs.FS) ([]byte, error){
 		err = errors.Join(err, w.Close())
 		return b.Bytes(), err
 	},
+}
+
+// packing is a way in which a log lies on a disk. Its name is the ending of the file's name, "" for a plain file.
+type packing string
+
+var packings = []packing{"", ".gz", ".zst", ".bz2", ".xz", ".lz4", ".tar", ".tar.gz", ".zip"}
+
+// packers and archivers of the endings.
+var (
+	packedBy   = map[string]string{".gz": "gzip", ".zst": "zstd", ".bz2": "bzip2", ".xz": "xz", ".lz4": "lz4"}
+	archivedBy = map[string]string{".tar": "tar", ".zip": "zip"}
+)
+
+func packingOf(name string) packing {
+	var longest packing
+	for _, p := range packings {
+		if strings.HasSuffix(name, string(p)) && len(p) > len(longest) {
+			longest = p
+		}
+	}
+	return longest
+}
+
+// pack makes what the file of that name holds of the text.
+func (p packing) pack(name string, text []byte, age time.Time) ([]byte, error) {
+	return p.packAll(fstest.MapFS{strings.TrimSuffix(path.Base(name), string(p)): {Data: text, Mode: 0o644, ModTime: age}})
+}
+
+// packAll makes of a folder of files what the packing is: an archive, or of a single file the file.
+func (p packing) packAll(files fs.FS) (data []byte, err error) {
+	rest := string(p)
+	archived := false
+	for ending, kind := range archivedBy {
+		if tail, ok := strings.CutPrefix(rest, ending); ok {
+			data, err = archivers[kind](files)
+			rest, archived = tail, true
+		}
+	}
+	if !archived {
+		err = fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			data, err = fs.ReadFile(files, name)
+			return err
+		})
+	}
+	if kind := packedBy[rest]; kind != "" && err == nil {
+		return pack(kind, data)
+	}
+	return data, err
 }
 
 // TestArchived holds that an incident is told in the same words whether its logs lie in a folder or in an archive,

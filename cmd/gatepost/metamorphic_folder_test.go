@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"compress/gzip"
 	"errors"
 	"maps"
 	"os"
@@ -50,27 +49,39 @@ func (f folder) clone() folder {
 
 func (f folder) equal(o folder) bool { return maps.EqualFunc(f, o, slices.Equal) }
 
-// write writes the folder; a name that ends in .gz asks for compression.
+// text is a file as it is written.
+func (f folder) text(name string) []byte {
+	var b bytes.Buffer
+	for _, l := range f[name] {
+		b.WriteString(l.text + "\n")
+	}
+	return b.Bytes()
+}
+
+// write writes the folder. How a file is packed, and in which archive it lies, its name tells by its ending.
 func (f folder) write(t *testing.T, dir string) {
 	t.Helper()
-	for name, lines := range f {
-		var b bytes.Buffer
-		for _, l := range lines {
-			b.WriteString(l.text + "\n")
-		}
-		if strings.HasSuffix(name, ".gz") {
-			var packed bytes.Buffer
-			w := gzip.NewWriter(&packed)
-			_, err := w.Write(b.Bytes())
-			if err := errors.Join(err, w.Close()); err != nil {
-				t.Fatal(err)
-			}
-			b = packed
-		}
-		path := filepath.Join(dir, name)
-		if err := errors.Join(os.WriteFile(path, b.Bytes(), 0o644), os.Chtimes(path, clock(), clock())); err != nil {
-			t.Fatal(err)
-		}
+	ended := f.ended()
+	for name := range f {
+		data, err := packingOf(name).pack(name, f.text(name), ended)
+		put(t, filepath.Join(dir, name), data, ended, err)
+	}
+}
+
+// ended is when the files were written last, about: it is what tells the year where a log does not.
+func (f folder) ended() time.Time {
+	if when := f.failing(); len(when) > 0 {
+		return when[len(when)-1].Add(hour)
+	}
+	return clock()
+}
+
+// put writes a file of some age.
+func put(t *testing.T, path string, data []byte, age time.Time, err error) {
+	t.Helper()
+	err = errors.Join(err, os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, data, 0o644), os.Chtimes(path, age, age))
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -79,16 +90,52 @@ func (f folder) verdicts(t *testing.T) map[int]failure {
 	t.Helper()
 	dir := t.TempDir()
 	f.write(t, dir)
+	return f.verdictsAt(t, dir)
+}
+
+// verdictsAt does so where the folder was written in some way.
+func (f folder) verdictsAt(t *testing.T, path string) map[int]failure {
+	t.Helper()
 	got := make(map[int]failure)
-	for _, v := range analyzed(t, dir).failures {
-		lines := f[filepath.Base(v.File)]
+	begins := make(map[string][]int64) // of the lines of a file
+	l := analyzed(t, path)
+	for _, g := range l.summary.Gaps {
+		t.Errorf("nothing is missing, and there is a gap: %+v", g)
+	}
+	for _, v := range l.failures {
+		name := f.nameOf(strings.TrimPrefix(v.File, path))
+		lines := f[name]
 		if v.Line > len(lines) || lines[v.Line-1].origin == 0 {
 			t.Errorf("%s:%d: is in the ledger but is no line of the access log", v.File, v.Line)
 			continue
 		}
-		got[lines[v.Line-1].origin] = v
+		if begins[name] == nil {
+			at := int64(0)
+			for _, l := range lines {
+				begins[name] = append(begins[name], at)
+				at += int64(len(l.text)) + 1
+			}
+		}
+		if want := begins[name][v.Line-1]; v.Offset != want {
+			t.Errorf("%s:%d: begins at offset %d, not %d", v.File, v.Line, want, v.Offset)
+		}
+		origin := lines[v.Line-1].origin
+		if _, twice := got[origin]; twice {
+			t.Errorf("%s:%d: stands twice in the ledger", v.File, v.Line)
+		}
+		got[origin] = v
 	}
 	return got
+}
+
+// nameOf is the name in the folder of a file that is told below the folder's path: its own, or that of the member if all of
+// the folder lies in one archive.
+func (f folder) nameOf(told string) string {
+	file, member, _ := strings.Cut(told, "!")
+	if name := strings.TrimPrefix(file, "/"); f[name] != nil {
+		return name
+	}
+	return member
 }
 
 // logs are the names of all files but the configuration.

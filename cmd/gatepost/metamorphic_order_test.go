@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"regexp"
 	"slices"
@@ -81,15 +83,26 @@ func rename(f folder, _ *rand.Rand) {
 	}
 }
 
-// rotate cuts every log in two where a record begins, and compresses the older half.
+// rotate cuts every log in three where records begin, and compresses the older parts, each by another program. What
+// dmesg prints is a ring buffer: nobody rotates it.
 func rotate(f folder, _ *rand.Rand) {
 	for _, name := range f.logs() {
 		records := f.records(name)
-		if len(records) < 2 {
+		third := len(records) / 3
+		if third == 0 || strings.HasPrefix(name, "dmesg") {
 			continue
 		}
-		half := len(records) / 2
-		f[name+".1.gz"], f[name] = slices.Concat(records[:half]...), slices.Concat(records[half:]...)
+		f[name+".2.gz"], f[name+".1.xz"] = slices.Concat(records[:third]...), slices.Concat(records[third:2*third]...)
+		f[name] = slices.Concat(records[2*third:]...)
+	}
+}
+
+// hosts gives the programs a machine each.
+func hosts(f folder, _ *rand.Rand) {
+	host := map[string]string{"access.log": "web1", "error.log": "web1", "nginx.conf": "web1", "postgresql.log": "db1"}
+	for name, lines := range maps.Clone(f) {
+		delete(f, name)
+		f[cmp.Or(host[name], "erp1")+"/"+name] = lines
 	}
 }
 

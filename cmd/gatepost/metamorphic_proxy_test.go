@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -239,6 +240,21 @@ var notations = []notation{
 	{name: "haproxy_in_syslog", doc: "the same behind the heads that rsyslog writes, in a third zone, with haproxy.cfg", line: haproxyInSyslog, conf: haproxyConf},
 	{name: "traefik", doc: "Traefik's text form", line: traefikText, weakens: map[string]string{"twoupstreams-d": aside}},
 	{name: "traefik_json", doc: "Traefik's JSON", line: traefikJSON, weakens: map[string]string{"twoupstreams-d": aside}},
+}
+
+// proxied puts another proxy's access log in nginx's place.
+func proxied(write func(passed) string) func(folder, *rand.Rand) {
+	return func(f folder, _ *rand.Rand) {
+		all, ok := asPassed(f)
+		if !ok {
+			return
+		}
+		for i := range f["access.log"] {
+			f["access.log"][i].text = write(all[i])
+		}
+		delete(f, "error.log")
+		delete(f, "nginx.conf")
+	}
 }
 
 // haproxyChecks writes haproxy.cfg, and the lines of HAProxy's checks: a server is found down when nobody was there for two requests

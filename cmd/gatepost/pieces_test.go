@@ -31,16 +31,16 @@ func analyzedAt(t *testing.T, now time.Time, args ...string) string {
 // the one of the whole, to the last byte.
 func TestPieces(t *testing.T) {
 	const pieces = 5
-	wrappings := transformations[len(transformations)-10:]
 	for i, in := range recorded(t) {
 		plain := readFolder(t, in)
 		wrapped := plain.clone()
-		wrappings[i%len(wrappings)].apply(wrapped, nil)
+		by := shippers[i/2%len(shippers)]
+		shippedBy(by)(wrapped, nil)
 		for j, f := range []folder{plain, wrapped} {
 			if i%2 != j {
-				continue // each incident in one way, each wrapping with several
+				continue // each incident in one way, each shipper with several
 			}
-			t.Run(in.name+"/"+[]string{"plain", wrappings[i%len(wrappings)].name}[j], func(t *testing.T) {
+			t.Run(in.name+"/"+[]string{"plain", by.name}[j], func(t *testing.T) {
 				t.Parallel()
 				whole, dir := t.TempDir(), t.TempDir()
 				f.write(t, whole)
@@ -87,13 +87,11 @@ func TestPieces(t *testing.T) {
 	}
 }
 
-// firstDifference is the first line of a text that another does not have in its place.
+// firstDifference is what a text has where it is first another than the other.
 func firstDifference(text, other string) string {
-	others := strings.Split(other, "\n")
-	for i, line := range strings.Split(text, "\n") {
-		if i >= len(others) || line != others[i] {
-			return line
-		}
+	at := 0
+	for at < min(len(text), len(other)) && text[at] == other[at] {
+		at++
 	}
-	return "(nothing)"
+	return text[max(0, at-200):min(len(text), at+200)]
 }

@@ -54,27 +54,38 @@ func (e *env) analyzeFiles(ctx context.Context, r *reading, files []*source.File
 	return a, a.judge(ctx, &ingest{reading: r, progress: newProgress(e)})
 }
 
+// judge reads the files of the analysis, and judges what is in them.
 func (a *analysis) judge(ctx context.Context, in *ingest) error {
-	var err error
-	if a.store, err = store.Open(ctx, in.db); err != nil {
-		return err
-	}
-	in.store = a.store
-	in.now = a.env.now
-	system, err := in.read(ctx, a.files)
-	a.files, a.troubles = append(a.files, system...), in.troubles
-	if err != nil {
+	if err := a.read(ctx, in); err != nil {
 		return err
 	}
 	if in.logs == 0 {
 		return a.nothing(in)
 	}
-	setup, err := in.settings(ctx)
+	return a.verdicts(ctx, in)
+}
+
+// read reads the files of the analysis into its store.
+func (a *analysis) read(ctx context.Context, in *ingest) error {
+	var err error
+	if a.store, err = store.Open(ctx, in.db); err != nil {
+		return err
+	}
+	if err := a.store.Lock(ctx); err != nil {
+		return err
+	}
+	in.store, in.now = a.store, a.env.now
+	system, err := in.read(ctx, a.files)
+	a.files, a.troubles = append(a.files, system...), in.troubles
+	return err
+}
+
+// verdicts judges all that was read, and fills the model.
+func (a *analysis) verdicts(ctx context.Context, in *ingest) error {
+	options, err := a.options(ctx, in)
 	if err != nil {
 		return err
 	}
-	options := in.correlation(setup)
-	options.AtOnce = a.env.atOnce
 	a.history = &history{in.store, in.left}
 	counting, err := in.counting(ctx, a.history)
 	if err != nil {
@@ -88,6 +99,9 @@ func (a *analysis) judge(ctx context.Context, in *ingest) error {
 	}
 	sources, err := a.history.Sources(ctx)
 	if err != nil {
+		return err
+	}
+	if err := in.lost(ctx, sources); err != nil {
 		return err
 	}
 	result, err := in.judge(ctx, counting, sources, options)
@@ -109,6 +123,17 @@ func (a *analysis) judge(ctx context.Context, in *ingest) error {
 	return nil
 }
 
+// options are what the correlator is told beside the logs.
+func (a *analysis) options(ctx context.Context, in *ingest) (correlate.Options, error) {
+	setup, err := in.settings(ctx)
+	if err != nil {
+		return correlate.Options{}, err
+	}
+	o := in.correlation(setup)
+	o.AtOnce = a.env.atOnce
+	return o, nil
+}
+
 // again are the arguments with which another command sees the same logs, given the paths that were read.
 func (in *ingest) again(paths []string) []string {
 	switch {
@@ -123,7 +148,7 @@ func (in *ingest) again(paths []string) []string {
 }
 
 // judge gives the failures their verdicts, with the lines that prove them, and keeps them in the store.
-func (in *ingest) judge(ctx context.Context, h correlate.History, sources []gatepost.Source, o correlate.Options) (*correlate.Result, error) {
+func (in *ingest) judge(ctx context.Context, h correlate.Rhythm, sources []gatepost.Source, o correlate.Options) (*correlate.Result, error) {
 	if err := in.store.BeginVerdicts(ctx); err != nil {
 		return nil, err
 	}
@@ -139,6 +164,9 @@ func (in *ingest) judge(ctx context.Context, h correlate.History, sources []gate
 		return nil, err
 	}
 	if err := q.fill(ctx, citedIn(result.Incidents, result.Outages)); err != nil {
+		return nil, err
+	}
+	if err := in.silences(ctx, h, sources, o); err != nil {
 		return nil, err
 	}
 	return result, in.store.EndVerdicts(ctx, result.Incidents, result.Outages)
@@ -255,10 +283,11 @@ func (e *env) model(ctx context.Context, h *history) (*gatepost.Model, error) {
 	if m.Incidents, m.Outages, err = h.Incidents(ctx); err != nil {
 		return nil, err
 	}
-	for _, src := range m.Sources {
-		if src.Problem != "" && src.Last.Known() {
-			m.Gaps = append(m.Gaps, gatepost.Gap{Source: src.ID, From: src.Clock.At(src.Last), To: gatepost.NoTime, Why: src.Problem})
-		}
+	if m.Unknown, err = unknownLines(ctx, h.Store, m.Sources); err != nil {
+		return nil, err
+	}
+	if m.Gaps, err = gapsOf(ctx, h.Store, m.Sources); err != nil {
+		return nil, err
 	}
 	return m, nil
 }

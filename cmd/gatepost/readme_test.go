@@ -13,18 +13,23 @@ import (
 
 // TestReadme keeps the tables of the README equal to the registries; -update writes them.
 func TestReadme(t *testing.T) {
-	path := filepath.Join("..", "..", "README.md")
+	keepTables(t, filepath.Join("..", "..", "README.md"), "TestReadme", map[string]string{"causes": causeTable(), "formats": formatTable()})
+}
+
+// keepTables keeps the generated tables of a page, by name, as they should be; -update writes them.
+func keepTables(t *testing.T, path, test string, tables map[string]string) {
+	t.Helper()
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := string(data)
-	for name, table := range map[string]string{"causes": causeTable(), "formats": formatTable()} {
-		begin, end := fmt.Sprintf("<!-- %s: generated, see TestReadme -->\n", name), fmt.Sprintf("<!-- end of %s -->\n", name)
+	for name, table := range tables {
+		begin, end := fmt.Sprintf("<!-- %s: generated, see %s -->\n", name, test), fmt.Sprintf("<!-- end of %s -->\n", name)
 		before, rest, ok := strings.Cut(want, begin)
 		_, after, closed := strings.Cut(rest, end)
 		if !ok || !closed {
-			t.Fatalf("README.md has no place for the table of %s", name)
+			t.Fatalf("%s has no place for the table of %s", path, name)
 		}
 		want = before + begin + table + end + after
 	}
@@ -32,7 +37,7 @@ func TestReadme(t *testing.T) {
 		return
 	}
 	if !*update {
-		t.Fatal("the tables of README.md differ from the registries; go test ./cmd/gatepost -run Readme -update writes them")
+		t.Fatalf("the tables of %s are not what they should be; go test ./cmd/gatepost -run '^%s$' -update writes them", path, test)
 	}
 	if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 		t.Fatal(err)

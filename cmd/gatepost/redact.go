@@ -55,17 +55,26 @@ func (r *redaction) message(s string) string {
 	return r.redactor().Text(s)
 }
 
-// redact hides in everything that a command can print of an analysis: its model, and its store as statements see it.
-func (a *analysis) redact(ctx context.Context) error {
+// hider returns what hides in what is told of an analysis, by the key that its store keeps; nil when nothing is to be hidden.
+func (a *analysis) hider(ctx context.Context) (*redact.Redactor, error) {
 	if !a.env.asked {
-		return nil
+		return nil, nil
 	}
 	key, err := a.store.RedactionKey(ctx, a.env.fresh())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	r := redact.New(key)
 	r.Files(a.paths...)
+	return r, nil
+}
+
+// redact hides in everything that a command can print of an analysis: its model, and its store as statements see it.
+func (a *analysis) redact(ctx context.Context) error {
+	r, err := a.hider(ctx)
+	if r == nil || err != nil {
+		return err
+	}
 	if a.model, err = r.Model(a.model); err != nil {
 		return err
 	}

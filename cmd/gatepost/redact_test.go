@@ -65,7 +65,7 @@ func said(t *testing.T, args ...string) (stdout, stderr string) {
 }
 
 // storeViews are all that a statement can ask.
-var storeViews = []string{"sources", "events", "failures", "incidents", "evidence", "seconds", "routes", "settings", "unparsed", "requests"}
+var storeViews = []string{"sources", "events", "failures", "incidents", "evidence", "seconds", "routes", "settings", "unparsed", "unknown", "gaps", "requests"}
 
 var dotted = regexp.MustCompile(`\b(?:\d{1,3}\.){3}\d{1,3}\b`)
 

@@ -70,7 +70,7 @@ func newRoot(e *env) *cobra.Command {
 		&cobra.Group{ID: groupOther, Title: "Other commands:"},
 	)
 	root.AddCommand(
-		newAnalyze(e), newExplain(e), newReport(e), newSQL(e), newDemo(e),
+		newAnalyze(e), newTail(e), newExplain(e), newReport(e), newSQL(e), newDemo(e),
 		newVersion(e),
 	)
 	tidy(root)

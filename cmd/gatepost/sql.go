@@ -12,7 +12,8 @@ import (
 const sqlDoc = `Answer a question of your own with a statement in SQL (SQLite's), read-only.
 
 Tables and views: sources, events, failures, incidents, evidence, seconds (counters of
-each second), and requests (every request line of all logs). The statement is asked of
+each second), unknown (lines that fit no format, by kinds), gaps (times of which lines are
+missing), and requests (every request line of all logs). The statement is asked of
 the store given with --db, or of the logs at PATH.`
 
 const sqlExamples = `  gatepost sql 'SELECT cause, count(*) FROM failures GROUP BY cause' logs/

@@ -70,12 +70,14 @@ func isStrandOf(file, row *gatepost.Source) bool {
 
 // keep stores a piece of one strand.
 func (r *fileReading) keep(ctx context.Context, next *piece) error {
-	for i := range next.idle {
-		r.src.Count(&next.idle[i])
+	for i := range next.counted {
+		if err := r.count(ctx, &next.counted[i]); err != nil {
+			return err
+		}
 	}
 	st := next.strand
-	if st == nil {
-		return nil
+	if st == nil { // how far the file was read is the row of its main strand
+		return r.store.Append(ctx, r.src, &gatepost.Batch{First: gatepost.NoTime, Last: gatepost.NoTime})
 	}
 	src, err := r.strandSource(ctx, st)
 	if err != nil {
@@ -88,8 +90,33 @@ func (r *fileReading) keep(ctx context.Context, next *piece) error {
 	return r.store.Append(ctx, src, &next.batch)
 }
 
-// strandSource returns the row of a strand, a new one when it has none yet.
+// count keeps what was counted of a strand: with the file's own row, or with that of a program that no format knows, which has no
+// format.
+func (r *fileReading) count(ctx context.Context, c *counted) error {
+	if c.strand.Parser != nil {
+		r.src.Count(&c.seen)
+		return nil
+	}
+	src, err := r.strandRow(ctx, c.strand)
+	if err != nil || src.Format != "" { // it was known by more lines than there are now
+		return err
+	}
+	src.Stamps = gatepost.StampsNone
+	src.Bytes += c.size
+	return r.store.Append(ctx, src, &c.seen)
+}
+
+// strandSource returns the row of a strand that a format knows.
 func (r *fileReading) strandSource(ctx context.Context, st *parser.Strand) (*gatepost.Source, error) {
+	src, err := r.strandRow(ctx, st)
+	if err == nil {
+		src.Format, src.Dialect = st.Parser.Format.Name, st.Parser.Dialect
+	}
+	return src, err
+}
+
+// strandRow returns the row of a strand, a new one when it has none yet.
+func (r *fileReading) strandRow(ctx context.Context, st *parser.Strand) (*gatepost.Source, error) {
 	name := strandName{st.Name, st.Host}
 	src := r.strands[name]
 	if src == nil {
@@ -99,7 +126,6 @@ func (r *fileReading) strandSource(ctx context.Context, st *parser.Strand) (*gat
 		}
 		r.strands[name] = src
 	}
-	src.Format, src.Dialect = st.Parser.Format.Name, st.Parser.Dialect
 	return src, nil
 }
 

@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// tailDoc is the manual for machines.
-func tailDoc(t *testing.T) string {
+// liveDoc is the manual for machines.
+func liveDoc(t *testing.T) string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join("..", "..", "docs", "tail.md"))
 	if err != nil {
@@ -26,7 +26,7 @@ func tailDoc(t *testing.T) string {
 // fenced is the first block of a language in the manual.
 func fenced(t *testing.T, language string) string {
 	t.Helper()
-	_, rest, ok := strings.Cut(tailDoc(t), "\n```"+language+"\n")
+	_, rest, ok := strings.Cut(liveDoc(t), "\n```"+language+"\n")
 	text, _, closed := strings.Cut(rest, "\n```\n")
 	if !ok || !closed {
 		t.Fatalf("docs/tail.md has no block of %s", language)
@@ -50,7 +50,7 @@ func TestTailDocMetrics(t *testing.T) {
 		want = append(want, m[1]+" "+m[2]+" "+sorted(labels))
 	}
 	var got []string
-	for _, m := range regexp.MustCompile("(?m)^\\| `(gatepost_\\w+)(?:\\{(.*)\\})?` \\| (\\w+) \\|").FindAllStringSubmatch(tailDoc(t), -1) {
+	for _, m := range regexp.MustCompile("(?m)^\\| `(gatepost_\\w+)(?:\\{(.*)\\})?` \\| (\\w+) \\|").FindAllStringSubmatch(liveDoc(t), -1) {
 		got = append(got, m[1]+" "+m[3]+" "+sorted(strings.Split(m[2], ",")))
 	}
 	slices.Sort(got)
@@ -68,7 +68,7 @@ func sorted(labels []string) string {
 // The manual's ways to verify a signature take a good one and no other.
 func TestTailDocVerify(t *testing.T) {
 	m := newMoments()
-	body := told(t, m.pace()).body
+	body := anAnnouncement(t, m.pace()).body
 	at := strconv.FormatInt(m.now().Unix(), 10)
 	good := "sha256=" + sign([]byte("s3cret"), at, body)
 	dir := t.TempDir()

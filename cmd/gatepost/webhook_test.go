@@ -54,8 +54,8 @@ func redirect(n int, to string) func(http.ResponseWriter) {
 	}
 }
 
-// told is an announcement to deliver.
-func told(t *testing.T, p pace) *announcement {
+// anAnnouncement is an announcement to deliver.
+func anAnnouncement(t *testing.T, p pace) *announcement {
 	t.Helper()
 	c := changeOf(gatepost.Opened, outOfMemory())
 	a, err := newAnnouncer(p).announcement("incident_opened", &c)
@@ -79,7 +79,7 @@ func postTo(t *testing.T, s *httptest.Server, m *moments, secret string) (log st
 		w.client.Transport.(*http.Transport).TLSClientConfig.RootCAs = pool
 	}
 	defer w.end()
-	err = w.deliver(t.Context(), told(t, m.pace()))
+	err = w.deliver(t.Context(), anAnnouncement(t, m.pace()))
 	if strings.Contains(out.String(), "hunter2") {
 		t.Errorf("the secret of the URL stands in the log: %s", out.String())
 	}
@@ -226,7 +226,7 @@ func TestWebhookUntrusted(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.end()
-	err = w.deliver(t.Context(), told(t, m.pace()))
+	err = w.deliver(t.Context(), anAnnouncement(t, m.pace()))
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); !ok || len(h.asked) > 0 {
 		t.Error(err)
 	}
@@ -333,7 +333,7 @@ func TestWebhookNobodyListens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.deliver(ctx, told(t, p)); err == nil {
+	if err := w.deliver(ctx, anAnnouncement(t, p)); err == nil {
 		t.Error("it arrived")
 	}
 	if log := out.String(); strings.Contains(log, "hunter2") || !strings.Contains(log, "connection refused") || !strings.HasPrefix(log, `{"time":"2026-11-22T14:00:00Z","level":"WARN","msg":"does not work","webhook":"http://127.0.0.1:`) {

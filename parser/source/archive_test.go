@@ -582,6 +582,19 @@ func TestGoneSinceFound(t *testing.T) {
 	if got, err := io.ReadAll(s); err != nil || string(got) != text+"beta\n" {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
+
+	s, err = f.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	s.Peek(1)
+	if err := os.Truncate(path, PeekSize+7); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(s); err != nil || string(got) != text[:PeekSize+7] {
+		t.Errorf("cut off while it is read: %d bytes, %v", len(got), err)
+	}
 }
 
 // Folders as deep as a system has them are read to where it opens them.

@@ -28,9 +28,8 @@ type Cutter struct {
 	Starts func(line []byte) bool
 	// Ends reports whether a record is surely over with its last line; nil when only the next one tells.
 	Ends func(record []byte) bool
-	// Hold is asked where the text ends, and says whether more of it may be written later. Then an unfinished last line and
-	// the last record, which may go on, are left: see Rest. Nil, and they are delivered as they are.
-	Hold func() bool
+	// Hold is asked where the text ends, and says what is left there because more of it may be written. Nil is Nothing.
+	Hold func() Holding
 
 	Size  int // of a block; 0 is BlockSize
 	Limit int // of a record; 0 is RecordLimit
@@ -50,6 +49,15 @@ type Cutter struct {
 	mu   sync.Mutex
 	free [][]byte // buffers that were given back
 }
+
+// Holding is what is left where a text ends that may go on.
+type Holding int
+
+const (
+	Nothing    Holding = iota // all is delivered
+	LastLine                  // an unfinished line
+	LastRecord                // that, and the last record, which may have more lines: see Cutter.Rest
+)
 
 // Cut is a Block, and how far the text has been cut behind it.
 type Cut struct {
@@ -84,19 +92,23 @@ func (p position) mark(src *gatepost.Source) {
 // block's Data belongs to whoever got it, until he gives it back with Release. An error of the stream
 // comes last, without a block, after all that could be read.
 func (c *Cutter) Blocks(s *Stream, src *gatepost.Source) iter.Seq2[Cut, error] {
-	c.offset, c.line = s.Offset(), 1
+	c.Begin(s, src)
+	return c.cut(s)
+}
+
+// Begin prepares the reading of s, from where it stands as far as src says, by More.
+func (c *Cutter) Begin(s *Stream, src *gatepost.Source) {
+	c.offset, c.line, c.n = s.Offset(), 1, 0
 	if c.offset > 0 {
 		c.line = src.PositionLine
 		c.tail.add(s.before)
 	}
-	c.n = 0
-	return c.cut(s)
 }
 
-// More goes on where the text ended, when some was left there or has been written since.
+// More yields the next blocks: where the text ended, some of it may have been left, or written since.
 func (c *Cutter) More(s *Stream) iter.Seq2[Cut, error] { return c.cut(s) }
 
-// Rest is the last record as far as its lines are finished, where it was left because it may go on. It is valid until more is read.
+// Rest is the last record as far as its lines are finished, where it was left. It is valid until more is read.
 func (c *Cutter) Rest() gatepost.Block {
 	text := c.buf[:c.n]
 	return gatepost.Block{Source: c.Source, Offset: c.offset, Line: c.line, Data: text[:bytes.LastIndexByte(text, '\n')+1]}
@@ -182,8 +194,15 @@ func (c *Cutter) fill(r io.Reader) error {
 func (c *Cutter) recordsEnd(err error) int {
 	text := c.buf[:c.n]
 	lines := bytes.LastIndexByte(text, '\n') + 1
-	if err == io.EOF && c.Hold != nil && c.Hold() {
+	hold := Nothing
+	if err == io.EOF && c.Hold != nil {
+		hold = c.Hold()
+	}
+	if hold > Nothing {
 		c.Held = c.n - lines
+		if hold == LastLine {
+			return lines
+		}
 		last := c.lastStart(text[:lines])
 		if c.Ends != nil && c.Ends(text[last:lines]) {
 			return lines

@@ -222,7 +222,17 @@ func TestBrokenStream(t *testing.T) {
 	sameEntries(t, got, []entry{{0, 1, "alpha\n"}, {6, 2, "be"}})
 }
 
-func holding() bool { return true }
+func holding() Holding { return LastRecord }
+
+// until holds while something holds.
+func until(goesOn func() bool) func() Holding {
+	return func() Holding {
+		if goesOn() {
+			return LastRecord
+		}
+		return Nothing
+	}
+}
 
 // A log that grows by any piece, and is read after each, gives the same records as one that is read once: an unfinished line
 // and the last record are left until it is seen that they are whole, and nothing is read twice. So it is whether it is opened anew
@@ -240,7 +250,7 @@ func TestResume(t *testing.T) {
 				if err != nil || same != (src.HeadSize > 0) {
 					t.Fatalf("step %d, end %d: resumed %v, %v", step, end, same, err)
 				}
-				c := &Cutter{Size: 16, Starts: starts, Hold: func() bool { return end < len(text) }}
+				c := &Cutter{Size: 16, Starts: starts, Hold: until(func() bool { return end < len(text) })}
 				more, err := cutAll(t, c, s, src)
 				if err != nil {
 					t.Fatal(err)
@@ -260,7 +270,7 @@ func TestResume(t *testing.T) {
 			sameEntries(t, got, naive(text, 0, 1, starts))
 
 			left := []byte(text)
-			c := &Cutter{Size: 16, Starts: starts, Hold: func() bool { return len(left) > 0 }}
+			c := &Cutter{Size: 16, Starts: starts, Hold: until(func() bool { return len(left) > 0 })}
 			s := streamOf(t, readerFunc(func(p []byte) (int, error) {
 				n := copy(p, left[:min(step, len(left))])
 				left = left[n:]

@@ -36,6 +36,8 @@ var (
 	ErrNotRegular = errors.New("is not a regular file")
 	ErrLinkOut    = errors.New("is a link that leads outside of the directory")
 	ErrLinkLoop   = errors.New("is a link that leads back to a directory it lies in")
+
+	ErrLinkNowhere = errors.New("is a link that leads nowhere")
 )
 
 // Find returns the files that paths name, directories with all that is below them, archives with all that is in them, in
@@ -161,7 +163,7 @@ func (f *finder) link(path, real, root string) {
 	target, err := filepath.EvalSymlinks(real)
 	switch {
 	case err != nil:
-		f.problem(path, fmt.Errorf("is a link that leads nowhere: %w", reason(err)))
+		f.problem(path, fmt.Errorf("%w: %w", ErrLinkNowhere, reason(err)))
 	case within(filepath.Dir(real), target):
 		f.problem(path, ErrLinkLoop)
 	case !within(target, root):

@@ -62,10 +62,13 @@ func onDisk(path string, info os.FileInfo) *File {
 	}
 }
 
-// WrittenSince reports whether a file on disk was written into at a time or later, as it lies there now.
-func (f *File) WrittenSince(t time.Time) bool {
+// Written is when a file on disk was written into last, as it lies there now.
+func (f *File) Written() time.Time {
 	info, err := os.Stat(f.Path)
-	return err == nil && !info.ModTime().Before(t)
+	if err != nil {
+		return f.Modified
+	}
+	return info.ModTime()
 }
 
 // openRegular opens a file that was a regular one when it was found. What has taken its place since cannot block.
