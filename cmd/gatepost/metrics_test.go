@@ -62,7 +62,7 @@ func newPages(m *moments, status func() status) (http.Handler, *pulse) {
 // versions differ from build to build.
 var versions = regexp.MustCompile(`(?m)^(gatepost_build_info\{).*(\} 1)$`)
 
-// TestMetrics keeps /metrics equal to testdata/live/metrics.txt, of which -update writes a new one. The figures of Go and of the process
+// TestMetrics keeps /metrics equal to testdata/machines/metrics.txt, of which -update writes a new one. The figures of Go and of the process
 // change from run to run, and are looked for only.
 func TestMetrics(t *testing.T) {
 	m := newMoments()
@@ -81,7 +81,7 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 	got := versions.ReplaceAllString(ours.String(), `${1}goversion="go",version="v"$2`)
-	path := filepath.Join("..", "..", "testdata", "live", "metrics.txt")
+	path := filepath.Join("..", "..", "testdata", "machines", "metrics.txt")
 	if *update {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
