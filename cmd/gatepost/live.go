@@ -228,6 +228,7 @@ func (l *live) judge(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	l.show() // who listens asks where the logs lie
 	q := newQuotes(l.ingest)
 	defer q.close()
 	if err := l.compare(ctx, q, failures, result.Incidents); err != nil {
