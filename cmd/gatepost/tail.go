@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -355,6 +356,7 @@ func (l *live) save(ctx context.Context, left []*gatepost.Batch) error {
 		return err
 	}
 	l.saved, l.unsaved = l.now(), false
+	l.show()
 	now := gatepost.TimeOf(l.now())
 	for f, err := range l.a.model.Failures.Failures() {
 		if err != nil {
@@ -401,26 +403,35 @@ func (l *live) show() {
 	if n, ok := l.options.Setup.Number("odoo", "workers"); ok {
 		s.workers = int(n)
 	}
-	var sources []gatepost.Source
+	sources := slices.Clone(l.known)
+	place := make(map[int]int) // of a source among them
+	for i := range sources {
+		place[sources[i].ID] = i
+	}
 	for _, f := range l.watch.followers {
 		for _, src := range f.sources() {
+			if i, ok := place[src.ID]; ok {
+				sources[i] = *src
+				continue
+			}
+			place[src.ID] = len(sources)
 			sources = append(sources, *src)
 		}
 	}
-	m := &gatepost.Model{Sources: sources, Setup: l.options.Setup, Paths: l.a.paths}
 	if l.hide != nil {
+		m := &gatepost.Model{Sources: sources, Setup: l.options.Setup, Paths: l.a.paths}
 		if hidden, err := l.hide.Model(m); err == nil { // it has no failures, of which alone one can come
 			sources, s.open = hidden.Sources, l.hide.Incidents(s.open)
 		}
 	}
 	paths := make(map[int]string)
-	i := 0
+	for i := range sources {
+		paths[sources[i].ID] = sources[i].Path
+	}
 	for _, f := range l.watch.followers {
 		behind := f.behind()
 		for _, src := range f.sources() {
-			shown := &sources[i]
-			i++
-			paths[src.ID] = shown.Path
+			shown := &sources[place[src.ID]]
 			st := sourceStatus{path: shown.Path, strand: shown.Strand, format: src.Format, lines: src.Lines, unparsed: src.Unparsed, last: src.Clock.At(src.Last)}
 			if src == f.src {
 				st.behind = behind
@@ -429,13 +440,6 @@ func (l *live) show() {
 				}
 			}
 			s.sources = append(s.sources, st)
-		}
-	}
-	if was := l.paths.Load(); was != nil {
-		for id, path := range *was { // of a log that is followed no more, but cited
-			if _, ok := paths[id]; !ok {
-				paths[id] = path
-			}
 		}
 	}
 	l.told = sources
