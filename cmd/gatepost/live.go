@@ -66,6 +66,7 @@ type openFailure struct {
 	gatepost.Failure
 	incident *openIncident
 	said     bool
+	seen     time.Time // when it was judged first
 }
 
 // openIncident is an incident as it was last said. It goes by the failures in it: those of an incident that is judged again are mostly those
@@ -74,6 +75,7 @@ type openIncident struct {
 	gatepost.Incident
 	number   int                // in the order in which they were said
 	judgedAs *gatepost.Incident // what it is in the judgement in hand, nil when it is not in it
+	grew     time.Time          // when something was said of it last
 	closed   bool
 }
 
@@ -101,6 +103,8 @@ const (
 	settledAfter = 21 * time.Minute
 	// closedAfter is how long after its last failure an incident is over.
 	closedAfter = 5 * time.Minute
+	// lingers is how long what failed long ago is open all the same, when it is read only now: other logs may be read a little later.
+	lingers = 2 * time.Minute
 	// together is how long lines of one instant are waited for: several logs tell of it, each written by another program.
 	together = 30 * time.Millisecond
 	// byAndBy is how long ordinary lines wait for a judgement.
@@ -224,6 +228,7 @@ func (l *live) judge(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	l.show() // who listens asks where the logs lie
 	q := newQuotes(l.ingest)
 	defer q.close()
 	if err := l.compare(ctx, q, failures, result.Incidents); err != nil {
@@ -338,7 +343,7 @@ func (l *live) compare(ctx context.Context, q *quotes, failures []gatepost.Failu
 		}
 		as := failedAs{f.Verdict.Cause, f.Status}
 		if o == nil {
-			o = &openFailure{incident: incident}
+			o = &openFailure{incident: incident, seen: l.now()}
 			l.open[f.ID] = o
 			if !l.began.Known() || f.Time >= l.began {
 				o.said = true
@@ -431,6 +436,7 @@ func (l *live) match(failures []gatepost.Failure, byID map[string]*gatepost.Inci
 			o.closed, kind = false, gatepost.Opened // it goes on
 		}
 		if kind != "" {
+			o.grew = l.now()
 			c := gatepost.Change{Kind: kind, Time: now, Incident: o.now()}
 			if kind == gatepost.Altered {
 				c.Was = &gatepost.Verdict{Cause: was.Cause, Instance: was.Instance, Confidence: was.Confidence}
@@ -448,7 +454,7 @@ func (l *live) match(failures []gatepost.Failure, byID map[string]*gatepost.Inci
 func (l *live) pass(ctx context.Context) error {
 	now := gatepost.TimeOf(l.now())
 	for _, o := range l.incidents {
-		if !o.closed && now >= o.To.Add(closedAfter) && !l.behind() {
+		if !o.closed && now >= o.To.Add(closedAfter) && l.now().Sub(o.grew) >= lingers && !l.behind() {
 			o.closed = true
 			l.saved = time.Time{}
 			l.tell(gatepost.Change{Kind: gatepost.Closed, Time: now, Incident: o.now()})
@@ -459,7 +465,7 @@ func (l *live) pass(ctx context.Context) error {
 	}
 	var over []*openFailure
 	for id, f := range l.open {
-		if now >= f.Time.Add(settledAfter) {
+		if now >= f.Time.Add(settledAfter) && l.now().Sub(f.seen) >= lingers {
 			over = append(over, f)
 			l.settled[id] = f.Verdict.Cause
 			delete(l.open, id)
