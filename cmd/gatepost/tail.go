@@ -99,20 +99,18 @@ const contextBefore = time.Hour
 func (e *env) tail(ctx context.Context, r *reading, args []string, fromStart bool, audience audience, m *machines) error {
 	ctx, quit := context.WithCancel(ctx)
 	defer quit()
-	l, err := e.follow(ctx, r, args, fromStart)
-	if l == nil {
+	l := e.newLive(r)
+	l.beat = m.beat
+	if err := m.start(engineView{status: l.status, sources: func() []gatepost.Source { return l.told }}); err != nil {
 		return err
 	}
 	defer m.stop()
-	if err == nil {
-		err = m.start(engineView{status: l.status, sources: func() []gatepost.Source { return l.told }})
-	}
+	err := l.begin(ctx, args, fromStart)
 	if err == nil {
 		zone := r.zone
 		if zone == nil {
 			zone = e.zone
 		}
-		l.beat = m.beat
 		l.listeners = append(m.listeners(), audience.listener(ctx, e, reports.NewLive(zone, correlate.Docs(), l.path), l.status, quit))
 		err = errors.Join(l.run(ctx), l.end(context.WithoutCancel(ctx)))
 		for _, heard := range l.listeners {
@@ -122,39 +120,48 @@ func (e *env) tail(ctx context.Context, r *reading, args []string, fromStart boo
 	return errors.Join(err, l.a.close())
 }
 
-// follow reads what there is of the logs, and prepares to follow them. The caller closes the analysis, also beside an error.
-func (e *env) follow(ctx context.Context, r *reading, args []string, fromStart bool) (*live, error) {
-	began := gatepost.TimeOf(e.now())
-	if !fromStart && r.db == "" && !r.since.Known() {
-		r.since = began.Add(-contextBefore)
-	}
-	a, in := &analysis{env: e}, &ingest{reading: r, progress: newProgress(e), follows: true}
+// newLive makes a live analysis of nothing yet.
+func (e *env) newLive(r *reading) *live {
+	now := e.now()
 	l := &live{
-		ingest: in, a: a, open: make(map[string]*openFailure), settled: make(map[string]string), counted: make(map[failedAs]int64),
-		started: began, began: began, saved: e.now(), beat: func() {},
+		ingest: &ingest{reading: r, progress: newProgress(e), follows: true}, a: &analysis{env: e},
+		open: make(map[string]*openFailure), settled: make(map[string]string), counted: make(map[failedAs]int64),
+		started: gatepost.TimeOf(now), saved: now, beat: func() {},
 	}
-	var err error
+	l.shown.Store(&status{now: l.started, began: l.started, busy: -1})
+	l.paths.Store(&map[int]string{})
+	return l
+}
+
+// begin reads what there is of the logs, and prepares to follow them. The caller closes the analysis, also after an error.
+func (l *live) begin(ctx context.Context, args []string, fromStart bool) error {
+	in, a := l.ingest, l.a
+	if l.began = l.started; !fromStart && l.db == "" && !l.since.Known() {
+		l.since = l.began.Add(-contextBefore)
+	}
 	paths, streams := streamsAmong(args)
+	var err error
 	if len(streams) == 0 || len(paths) > 0 {
-		if a.files, a.paths, err = e.find(ctx, in, paths); err != nil {
-			return l, err
+		if a.files, a.paths, err = a.env.find(ctx, in, paths); err != nil {
+			return err
 		}
 	}
+	l.progress.beat = l.beat
 	if err := a.read(ctx, in); err != nil {
-		return l, err
+		return err
 	}
 	if l.options, err = a.options(ctx, in); err != nil {
-		return l, err
+		return err
 	}
 	goesOn, err := l.remember(a.store.Ledger(ctx))
 	if err != nil {
-		return l, err
+		return err
 	}
 	if fromStart || goesOn {
 		l.began = gatepost.NoTime
 	}
 	if l.hide, err = a.hider(ctx); err != nil {
-		return l, err
+		return err
 	}
 	l.setup = l.options.Setup
 	l.watch = newWatch(in, a.paths)
@@ -163,10 +170,20 @@ func (e *env) follow(ctx context.Context, r *reading, args []string, fromStart b
 	in.left = nil // the followers read it again
 	l.news, l.newsFrom = notable, l.now()
 	if err := l.pour(ctx, streams); err != nil {
-		return l, err
+		return err
 	}
 	l.show()
-	return l, nil
+	return nil
+}
+
+// tell says a change to all who listen, with people hidden where that is asked for.
+func (l *live) tell(c gatepost.Change) {
+	if l.hide != nil {
+		c = l.hide.Change(c)
+	}
+	for _, heard := range l.listeners {
+		heard.hear(c)
+	}
 }
 
 // streamsAmong takes from arguments what can be read only once: standard input, and named pipes.
@@ -212,16 +229,6 @@ func (l *live) pourSystem(ctx context.Context) {
 	}
 	if f != nil {
 		l.watch.follow(f)
-	}
-}
-
-// tell says a change to all who listen, with people hidden where that is asked for.
-func (l *live) tell(c gatepost.Change) {
-	if l.hide != nil {
-		c = l.hide.Change(c)
-	}
-	for _, heard := range l.listeners {
-		heard.hear(c)
 	}
 }
 
@@ -285,6 +292,7 @@ func (l *live) run(ctx context.Context) error {
 			if err := l.again(ctx); err != nil {
 				wait = 2 * tryAgain
 			}
+			l.beat() // it goes on, though not well
 		}
 		l.watch.stirred = wake.wait(ctx, wait) || l.watch.stirred
 	}
