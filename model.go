@@ -26,6 +26,7 @@ type Model struct {
 	Watched   []int         // the statuses that count as failures
 	Gaps      []Gap
 	Notes     []string // what the reader should know: files not understood, clocks guessed
+	Night     *Night   // nil unless a report asked for it
 }
 
 // Ledger gives the failures, by time, then by source and line, as often as it is asked to. There may be a

@@ -19,6 +19,7 @@ type Report struct {
 	Name   string // "text"
 	Ext    string // ".txt"
 	Doc    string
+	Night  bool // it draws Model.Night, which costs reading the store once more
 	Render func(w io.Writer, m *gatepost.Model, o Options) error
 }
 

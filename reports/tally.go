@@ -41,7 +41,8 @@ type statusCount struct {
 	status, n int
 }
 
-func newTally(m *gatepost.Model) (*tally, error) {
+// newTally counts a model, and keeps the first failures of each incident, so many.
+func newTally(m *gatepost.Model, keep int) (*tally, error) {
 	c := newClock(m)
 	told := *m
 	told.Incidents, told.Outages = c.incidents(m.Incidents), c.incidents(m.Outages)
@@ -59,7 +60,7 @@ func newTally(m *gatepost.Model) (*tally, error) {
 	for _, c := range m.Causes {
 		t.titles[c.Name] = c.Title
 	}
-	return t, t.countFailures()
+	return t, t.countFailures(keep)
 }
 
 func sourcesByID(m *gatepost.Model) map[int]*gatepost.Source {
@@ -70,7 +71,7 @@ func sourcesByID(m *gatepost.Model) map[int]*gatepost.Source {
 	return byID
 }
 
-func (t *tally) countFailures() error {
+func (t *tally) countFailures(keep int) error {
 	incidents := make(map[string]*gatepost.Incident, len(t.Incidents))
 	for i := range t.Incidents {
 		incidents[t.Incidents[i].ID] = &t.Incidents[i]
@@ -98,7 +99,7 @@ func (t *tally) countFailures() error {
 			t.stray++
 			continue
 		}
-		if len(t.members[in.ID]) < maxRequests {
+		if len(t.members[in.ID]) < keep {
 			t.members[in.ID] = append(t.members[in.ID], f)
 		}
 		if in.Film != nil && known(f.Start) && f.Start <= in.Film.To && f.Time >= in.Film.From {

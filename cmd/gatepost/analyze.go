@@ -56,8 +56,8 @@ func newAnalyze(e *env) *cobra.Command {
 		GroupID: groupReading,
 		RunE: func(cmd *cobra.Command, paths []string) error {
 			if dry {
-				if len(out.formats)+len(out.outputs)+len(out.failOn) > 0 {
-					return usage("gatepost analyze --dry-run PATH...", "--dry-run: makes no report, so --format, --output and --fail-on have no use")
+				if len(out.formats)+len(out.outputs)+len(out.failOn) > 0 || out.html != "" {
+					return usage("gatepost analyze --dry-run PATH...", "--dry-run: makes no report, so --format, --output, --html and --fail-on have no use")
 				}
 				return e.dryRun(cmd.Context(), &in, paths)
 			}

@@ -299,6 +299,9 @@ func (e *env) reads(ctx context.Context, flags *readingFlags, paths []string, do
 // finish does what an analysis is for, if it succeeded, says what is not in it, and closes it. All commands that read logs or
 // a store end here, so here people are hidden.
 func (a *analysis) finish(ctx context.Context, err error, do func(*analysis) error) error {
+	if err == nil && a.env.night {
+		err = a.addNight(ctx)
+	}
 	if err == nil {
 		err = a.redact(ctx)
 	}
