@@ -3,6 +3,7 @@ package reports
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -16,6 +17,7 @@ type listed struct {
 	ID, Anchor string
 	Hue, Cause string // Cause is the name in the ledger, for the filter
 	When       string
+	Brief      string // when, to the minute where that tells it
 	What       text
 	Cost, Sure string
 	Do         text
@@ -136,7 +138,7 @@ func (t *tally) rankIncidents(s *sheet) {
 
 func (t *tally) newListed(in *gatepost.Incident) listed {
 	l := listed{
-		ID: label(in.ID), Anchor: anchor(in.ID), Hue: causeHue(in.Cause), Cause: clip(visible(in.Cause), 60), When: t.clock.span(in.From, in.To),
+		ID: label(in.ID), Anchor: anchor(in.ID), Hue: causeHue(in.Cause), Cause: clip(visible(in.Cause), 60), When: t.clock.span(in.From, in.To), Brief: t.briefSpan(in.From, in.To),
 		What: fold(sentence(t.headline(in)), pageProse), Sure: certainty(in.Cause, in.Confidence, in.State),
 	}
 	if in.Title == "" || in.Title == t.title(in.Cause) {
@@ -156,6 +158,9 @@ func (t *tally) newListed(in *gatepost.Incident) listed {
 
 func (t *tally) newAccount(in *gatepost.Incident, left int) *account {
 	a := &account{listed: t.newListed(in), Toll: visible(t.toll(in)), Verdict: fold(t.verdict(in), pageProse), RivalsAs: rivalsTitle(in.Cause)}
+	if in.Title == "" || in.Title == t.title(in.Cause) { // the headline has said the rest
+		a.Verdict = fold(verdictLine(in.Cause, in.Confidence, in.State), pageProse)
+	}
 	marks := t.newMarks(in)
 	for _, step := range in.Chain {
 		link := chainLink{Role: label(step.Role), Says: fold(sentence(step.Says), pageProse)}
@@ -363,10 +368,10 @@ func (m *marks) cut(line, join string) []piece {
 	return pieces
 }
 
-// filmBox is a film as rows of SVG, of which every length is percent of its width.
+// filmBox is a film as rows of SVG, each filmSteps wide.
 type filmBox struct {
 	From, To string
-	Waiting  string // a path of filmSteps steps
+	Waiting  string // a path
 	Most     string
 	Steps    int
 	Rows     []filmLine
@@ -375,17 +380,15 @@ type filmBox struct {
 }
 
 type filmLine struct {
-	PID        string
-	From, Life string // percent
-	Killed     string // percent, "" when it was not
-	Spans      []filmSpan
-	Says       string
+	PID    string
+	Life   string // a path
+	Killed string // percent, "" when it was not
+	Works  []mark
+	Says   string
 }
 
-type filmSpan struct{ X, Width, Class, Says string }
-
-// filmSteps is how finely it is drawn how many requests were waiting.
-const filmSteps = 120
+// filmSteps is how finely a film is drawn.
+const filmSteps = 600
 
 func (t *tally) newFilm(in *gatepost.Incident) *filmBox {
 	film := in.Film
@@ -405,17 +408,19 @@ func (t *tally) newFilm(in *gatepost.Incident) *filmBox {
 		b.Waiting, b.Most = steps(waiting, most, filmWaiting), "up to "+count(int(most))
 	}
 	a := axis{film.From, film.To.Sub(film.From), 1}
+	column := func(t gatepost.Time) int { return int(a.at(t) * filmSteps) }
 	spans := 0
 	for i, row := range film.Rows {
 		if i == pageWorkers || spans > pageSpans {
 			b.More = "and " + counted(len(film.Rows)-i, "more worker", "more workers")
 			break
 		}
-		line := filmLine{PID: strconv.Itoa(row.PID), From: a.percent(row.From), Life: percentOf(a.at(row.To)-a.at(row.From), 1)}
+		line := filmLine{PID: strconv.Itoa(row.PID), Life: bars(6, 2, column(row.From), column(row.To))}
 		if row.Killed {
 			line.Killed = percentOf(min(a.at(row.To), 0.99), 1)
 		}
 		failed, held, ordinary := 0, 0, 0
+		paths := map[string]string{}
 		for _, s := range row.Busy {
 			class := "grey"
 			switch {
@@ -428,16 +433,13 @@ func (t *tally) newFilm(in *gatepost.Incident) *filmBox {
 			default:
 				ordinary++
 			}
-			from, to := a.at(s.From), a.at(s.To)
-			if to <= from || spans > pageSpans {
-				continue
+			if s.To > s.From && s.From <= film.To && s.To >= film.From && spans <= pageSpans {
+				spans++
+				paths[class] += bars(1, 12, column(s.From), column(s.To))
 			}
-			spans++
-			says := ""
-			if class != "grey" {
-				says = t.clock.at(s.From) + " to " + t.clock.at(s.To) + ", " + period(s.To.Sub(s.From))
-			}
-			line.Spans = append(line.Spans, filmSpan{percentOf(from, 1), percentOf(max(to-from, 0.0015), 1), class, says})
+		}
+		for _, class := range slices.Sorted(maps.Keys(paths)) {
+			line.Works = append(line.Works, mark{class, paths[class]})
 		}
 		line.Says = fmt.Sprintf("%d at work on requests that failed, %d on slow ones, %d on ordinary ones", failed, held, ordinary)
 		if row.Killed {
@@ -446,6 +448,12 @@ func (t *tally) newFilm(in *gatepost.Incident) *filmBox {
 		b.Rows = append(b.Rows, line)
 	}
 	return b
+}
+
+// bars draws a bar from one column to another, at least one wide.
+func bars(y, height, from, to int) string {
+	width := max(to-from, 1)
+	return fmt.Sprintf("M%d %dh%dv%dh-%dz", from, y, width, height, width)
 }
 
 const filmWaiting = 24 // pixels

@@ -101,8 +101,8 @@ func scaled(v, top float64, h int) int {
 	return max(1, min(h, int(v/top*float64(h)+0.5)))
 }
 
-// stack draws one series on top of others, whose heights are in base and grow by it.
-func stack(values []int, base []int, top, h int) string {
+// stack draws one series on top of others, whose heights are in base and grow by it, in bars so many steps wide.
+func stack(values []int, base []int, top, h int, width string) string {
 	var b strings.Builder
 	for i, n := range values {
 		if n == 0 {
@@ -111,7 +111,7 @@ func stack(values []int, base []int, top, h int) string {
 		low := scaled(float64(base[i]), float64(top), h)
 		high := max(scaled(float64(base[i]+n), float64(top), h), low+1)
 		base[i] += n
-		fmt.Fprintf(&b, "M%d %dh1v%dh-1z", i, h-low, low-high)
+		fmt.Fprintf(&b, "M%d %dh%sv%dh-%sz", i, h-low, width, low-high, width)
 	}
 	return b.String()
 }
@@ -119,6 +119,7 @@ func stack(values []int, base []int, top, h int) string {
 // band is the time of an incident behind the picture.
 type band struct {
 	ID, Hue, Says string
+	Link          string  // to what the page tells of it
 	From, Width   float64 // in steps
 	At            string  // percent, where its name begins
 	Name          string  // of its cause, "" where there is no room

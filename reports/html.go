@@ -58,7 +58,7 @@ func hashSource(text string) string {
 }
 
 func renderHTML(w io.Writer, m *gatepost.Model, _ Options) error {
-	t, err := newTally(m, pageRequests)
+	t, err := newTally(m, pageClock(m), pageRequests)
 	if err != nil {
 		return err
 	}

@@ -29,10 +29,13 @@ type trend struct {
 	Table *table
 }
 
-const trendHeight = 64
+const (
+	trendHeight = 64
+	dayWidth    = ".9" // of the bar of a day
+)
 
 // loadTables fills in what is not about incidents: causes, days, and where the time went.
-func (t *tally) loadTables(s *sheet) {
+func (t *tally) loadTables(s *sheet, told map[string]bool) {
 	for _, c := range t.causes {
 		s.Causes = append(s.Causes, causeRow{causeHue(c.name), clip(visible(c.name), 60), fold(t.titles[c.name], pageProse), count(c.failures),
 			percent(int64(c.failures), int64(t.failures)), percentOf(float64(c.failures), float64(t.failures))})
@@ -42,7 +45,7 @@ func (t *tally) loadTables(s *sheet) {
 		return
 	}
 	s.Trend = t.newTrend(n)
-	s.Routes, s.Queries, s.Actions, s.Late = t.routeTable(n), t.statementTable(n), t.actionTable(n), t.lateTable(n)
+	s.Routes, s.Queries, s.Actions, s.Late = t.routeTable(n), t.statementTable(n), t.actionTable(n, told), t.lateTable(n)
 	if n.LateInAll > 0 {
 		s.LateSays = "Odoo finished " + counted(n.LateInAll, "request", "requests") + " after the user had seen the error."
 		again := 0
@@ -92,12 +95,12 @@ func (t *tally) newTrend(n *gatepost.Night) *trend {
 			}
 		}
 		if total > 0 {
-			tr.Marks = append(tr.Marks, mark{causeHue(name), stack(values, base, tr.Top, trendHeight)})
+			tr.Marks = append(tr.Marks, mark{causeHue(name), stack(values, base, tr.Top, trendHeight, dayWidth)})
 			tr.Keys = append(tr.Keys, key{causeHue(name), t.shortCause(name), count(total)})
 		}
 	}
 	if all > 0 {
-		tr.Marks = append(tr.Marks, mark{"other", stack(other, base, tr.Top, trendHeight)})
+		tr.Marks = append(tr.Marks, mark{"other", stack(other, base, tr.Top, trendHeight, dayWidth)})
 		tr.Keys = append(tr.Keys, key{"other", "days that this report does not judge", count(all)})
 	}
 	return tr
@@ -151,7 +154,7 @@ func (t *tally) statementTable(n *gatepost.Night) *table {
 	return list
 }
 
-func (t *tally) actionTable(n *gatepost.Night) *table {
+func (t *tally) actionTable(n *gatepost.Night, told map[string]bool) *table {
 	if len(n.Actions) == 0 {
 		return nil
 	}
@@ -187,7 +190,7 @@ func (t *tally) actionTable(n *gatepost.Night) *table {
 		}
 		made := list.row(name, runs, longest, t.clock.at(a.At), all, beside, during)
 		made.Cells[2].Share = share(a.Max, most)
-		if len(a.Incidents) == 1 {
+		if len(a.Incidents) == 1 && told[anchor(a.Incidents[0])] {
 			made.Cells[6].Link = anchor(a.Incidents[0])
 		}
 	}

@@ -103,6 +103,7 @@ func nightModel() *gatepost.Model {
 	m.Failures = append(failuresOf(m), memoryFailures()...)
 	m.Failures = append(failuresOf(m), reportFailures()...)
 	m.Gaps = []gatepost.Gap{{Source: errorLog, From: clockOn(22, "05:51:09"), To: clockOn(22, "07:59:58"), Why: "no line, although 4 requests failed in that time"}}
+	m.Night = nightOf(m)
 	m.Notes = []string{"Odoo logs in UTC; that was checked against 12,004 requests.", "logs/odoo.log.1 and logs/odoo.log overlap by 4,096 bytes, which count once."}
 	return m
 }
@@ -309,6 +310,7 @@ func hostileModel() *gatepost.Model {
 		Fix:   []gatepost.Advice{{Do: hostileString, Why: hostileString, File: hostilePath, Line: hostileFence, Price: hostileString}},
 	}
 	m.Incidents, m.Outages = []gatepost.Incident{in}, []gatepost.Incident{in}
+	m.Night = hostileNight(m)
 	return m
 }
 
@@ -317,6 +319,7 @@ func quietModel() *gatepost.Model {
 	m.Sources = m.Sources[:4]
 	m.Sources[2].Unparsed = 0
 	m.Zone = nil
+	m.Night = nightOf(m)
 	return m
 }
 

@@ -23,17 +23,29 @@ func newSheet(t *tally) *sheet {
 	s.Where = t.whereAndWhen()
 	s.Title = clip(s.Verdict, 80) + " " + strings.Join(s.Where, ", ")
 	s.Figures = t.figureBoxes()
-	s.Picture = t.newPicture()
 	s.Data = t.newPageData()
 	t.rankIncidents(s)
 	for i := range t.Outages[:min(len(t.Outages), pageIncidents)] {
 		s.Outages = append(s.Outages, *t.newAccount(&t.Outages[i], maxCited/2))
 	}
+	told := s.told()
+	s.Picture = t.newPicture(told)
 	s.Filters = t.filters(s)
-	t.loadTables(s)
+	t.loadTables(s, told)
 	t.whatWasRead(s)
 	s.Missing = t.missingRows()
 	return s
+}
+
+// told are the anchors of the incidents that the page tells in full, for links.
+func (s *sheet) told() map[string]bool {
+	told := map[string]bool{}
+	for _, list := range [][]account{s.Details, s.Outages} {
+		for i := range list {
+			told[list[i].Anchor] = true
+		}
+	}
+	return told
 }
 
 // whereAndWhen says whose night it is, which one, and in which zone its times are told.
@@ -53,18 +65,36 @@ func (t *tally) whereAndWhen() []string {
 }
 
 // span is the time that the report is about.
-func (t *tally) span() (from, to gatepost.Time) {
-	if n := t.Night; n != nil && known(n.From) {
+func (t *tally) span() (from, to gatepost.Time) { return spanOf(t.Model) }
+
+func spanOf(m *gatepost.Model) (from, to gatepost.Time) {
+	if n := m.Night; n != nil && known(n.From) {
 		return n.From, n.To
 	}
-	from, to = t.From, t.To
-	if known(t.Since) {
-		from = t.Since
+	from, to = m.From, m.To
+	if known(m.Since) {
+		from = m.Since
 	}
-	if known(t.Until) {
-		to = t.Until
+	if known(m.Until) {
+		to = m.Until
 	}
 	return from, to
+}
+
+// pageClock tells times without their date where all are within a day: the heading has said which.
+func pageClock(m *gatepost.Model) clock {
+	c := newClock(m)
+	seen := clock{from: gatepost.NoTime, to: gatepost.NoTime}
+	seen.see(spanOf(m))
+	for _, group := range [][]gatepost.Incident{m.Incidents, m.Outages} {
+		for i := range group {
+			seen.see(group[i].From, group[i].To)
+		}
+	}
+	if known(seen.from) && seen.to.Sub(seen.from) <= 24*time.Hour {
+		c.days, c.years = false, false
+	}
+	return c
 }
 
 // host is the site by the name that its users know, or else the machine, "" when there are several.
@@ -116,6 +146,26 @@ func dates(a, b time.Time) string {
 	return a.Format(layout) + " to " + b.Format("2 January 2006")
 }
 
+// briefSpan tells when an outage was, to the minute where that tells it, with the day where that is not clear.
+func (t *tally) briefSpan(from, to gatepost.Time) string {
+	if !known(from) || !known(to) {
+		return t.clock.span(from, to)
+	}
+	a, b := from.Std().In(t.clock.zone), to.Std().In(t.clock.zone)
+	layout := "15:04"
+	if b.Sub(a) < 2*time.Minute {
+		layout = time.TimeOnly
+	}
+	day := ""
+	if t.clock.days {
+		day = a.Format("2 Jan ")
+	}
+	if a.Format(layout) == b.Format(layout) {
+		return day + a.Format(layout)
+	}
+	return day + a.Format(layout) + " to " + b.Format(layout)
+}
+
 // figureBoxes are the numbers of the first screen.
 func (t *tally) figureBoxes() []figureBox {
 	var all []figureBox
@@ -138,7 +188,7 @@ func (t *tally) figureBoxes() []figureBox {
 	}
 	if t.failures > 0 {
 		known := t.failures - t.undetermined()
-		add("explained", percent(int64(known), int64(t.failures)), count(known)+" of "+count(t.failures)+" have a cause")
+		add("cause found", percent(int64(known), int64(t.failures)), count(known)+" of "+count(t.failures))
 	} else if t.hasAccessLog() {
 		errors := int64(0)
 		for status, n := range t.Model.Statuses {
@@ -186,15 +236,20 @@ type picture struct {
 }
 
 // newPicture draws the night, nil when there is nothing to draw.
-func (t *tally) newPicture() *picture {
+func (t *tally) newPicture(told map[string]bool) *picture {
 	n := t.Night
 	if n == nil || len(n.Moments) == 0 || n.Step <= 0 {
 		return nil
 	}
 	a := axis{n.From, n.Step, len(n.Moments)}
-	p := &picture{Steps: a.n, Ticks: a.ticks(t.clock.zone), Caption: "The night in steps of " + period(n.Step)}
-	if n.Step == time.Minute {
-		p.Caption = "The night, minute by minute"
+	p := &picture{Steps: a.n, Ticks: a.ticks(t.clock.zone), Caption: "In steps of " + period(n.Step)}
+	switch n.Step {
+	case time.Second:
+		p.Caption = "Second by second"
+	case time.Minute:
+		p.Caption = "Minute by minute"
+	case time.Hour:
+		p.Caption = "Hour by hour"
 	}
 	all := slices.Concat(t.Incidents, t.Outages)
 	slices.SortStableFunc(all, func(a, b gatepost.Incident) int { return cmp.Compare(a.From, b.From) })
@@ -202,7 +257,10 @@ func (t *tally) newPicture() *picture {
 		return t.shortCause(in.Cause), visible(clip(in.ID, labelLimit)) + ", " + t.clock.span(in.From, in.To) + ": " + clip(visible(t.headline(in)), headlineLimit)
 	})
 	for i := range p.Bands {
-		p.Bands[i].ID = anchor(p.Bands[i].ID)
+		b := &p.Bands[i]
+		if b.ID, b.Link = label(b.ID), anchor(b.ID); !told[b.Link] {
+			b.Link = "outages"
+		}
 	}
 	p.Strips = append(p.Strips, t.requestStrip(n), t.failureStrip(n))
 	if n.Odoo {
@@ -293,6 +351,9 @@ func (t *tally) failureStrip(n *gatepost.Night) strip {
 		s.Note = fmt.Sprintf("%s, most %s at %s", perStep(n.Step), count(int(top)), t.stepAt(n, at))
 	}
 	s.Says = "Failures " + s.Note
+	if top == 0 {
+		s.Height = 12
+	}
 	base := make([]int, len(n.Moments))
 	for c, name := range n.Causes {
 		values := make([]int, len(n.Moments))
@@ -306,7 +367,7 @@ func (t *tally) failureStrip(n *gatepost.Night) strip {
 		if all == 0 {
 			continue
 		}
-		s.Marks = append(s.Marks, mark{causeHue(name), stack(values, base, int(top), s.Height)})
+		s.Marks = append(s.Marks, mark{causeHue(name), stack(values, base, int(top), s.Height, "1")})
 		s.Keys = append(s.Keys, key{causeHue(name), t.shortCause(name), count(all)})
 	}
 	return s
@@ -322,7 +383,7 @@ func sum(list []int) (n int) {
 func (t *tally) workerStrip(n *gatepost.Night) strip {
 	values, top, at := series(n, func(m *gatepost.Moment) float64 { return m.Busy })
 	s := strip{ID: "workers", Title: "Busy workers", Height: workerHeight}
-	s.Note = fmt.Sprintf("on average %s, most %.1f at %s", strings.Replace(perStep(n.Step), "in ", "over ", 1), top, t.stepAt(n, at))
+	s.Note = fmt.Sprintf("on average over %s, most %.1f at %s", period(n.Step), top, t.stepAt(n, at))
 	s.Says = "Busy workers " + s.Note
 	top = max(top, float64(n.Workers), 1) * 1.06
 	s.Marks = []mark{{"grey", steps(values, top, s.Height)}}

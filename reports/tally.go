@@ -41,9 +41,8 @@ type statusCount struct {
 	status, n int
 }
 
-// newTally counts a model, and keeps the first failures of each incident, so many.
-func newTally(m *gatepost.Model, keep int) (*tally, error) {
-	c := newClock(m)
+// newTally counts a model, tells its times by a clock, and keeps the first failures of each incident, so many.
+func newTally(m *gatepost.Model, c clock, keep int) (*tally, error) {
 	told := *m
 	told.Incidents, told.Outages = c.incidents(m.Incidents), c.incidents(m.Outages)
 	m = &told

@@ -131,6 +131,7 @@
 		return from + (e.clientX - box.left) / box.width * width;
 	};
 	controls.hidden = false;
+	readout.textContent = 'Point at a moment, or choose one below with the arrow keys. Drag to look closer.';
 	range.max = n - 1;
 	range.oninput = () => point(+range.value);
 	let pressed = null;
