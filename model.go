@@ -65,6 +65,12 @@ func (l FailureList) Failure(id string) (*Failure, error) {
 	return nil, nil
 }
 
+// Scope is what an analysis is asked for.
+type Scope struct {
+	Since, Until Time  // NoTime for no bound
+	Watched      []int // the statuses that count as failures
+}
+
 // Gap is a time in which a source is silent although it should not be, or a part of it that
 // could not be read.
 type Gap struct {

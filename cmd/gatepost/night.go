@@ -51,6 +51,9 @@ type nightMaker struct {
 	routes   map[uint64]*routeCount
 	people   map[uint64]bool
 	quiet    map[uint64]bool // routes whose requests wait on purpose
+	days     []gatepost.Stretch
+	day      int // the one that is being counted
+	others   []*gatepost.Stretch
 }
 
 // spot is where a line stands.
@@ -94,7 +97,7 @@ func (a *analysis) addNight(ctx context.Context) error {
 	k := &nightMaker{analysis: a, Night: n, cause: map[string]int{}, cited: map[spot][]string{}, late: map[spot]*gatepost.LateAnswer{},
 		repeat: map[repeatKey][]*gatepost.LateAnswer{}, routes: map[uint64]*routeCount{}, quiet: map[uint64]bool{}, people: map[uint64]bool{}}
 	k.divide()
-	for _, read := range []func(context.Context) error{k.readLedger, k.readEvents, k.readRequests, k.readDays} {
+	for _, read := range []func(context.Context) error{k.readLedger, k.readEvents, k.readEarlier, k.readRequests, k.listDays} {
 		if err := read(ctx); err != nil {
 			return err
 		}
@@ -281,6 +284,7 @@ func (k *nightMaker) proxyRequest(r *gatepost.Request) {
 		return
 	}
 	m.Requests++
+	k.countDay(r)
 	if len(k.people) < nightPeople && r.Client != 0 {
 		k.people[r.Client] = true
 	}
@@ -388,69 +392,85 @@ func (k *nightMaker) listLate() {
 
 func first[T any](list []T, n int) []T { return list[:min(len(list), n)] }
 
-// readDays counts the days before, as far as the store holds them.
-func (k *nightMaker) readDays(ctx context.Context) error {
+// plan makes the days and stretches that are counted beside the night: it must be known what before all requests are read.
+func (k *nightMaker) plan() {
 	zone := k.model.Zone
 	end := k.To.Std().In(zone)
-	var days []*gatepost.Day
 	for i := range nightDays {
 		y, m, d := end.Date()
 		from := time.Date(y, m, d-nightDays+1+i, 0, 0, 0, 0, zone)
-		day := &gatepost.Day{Stretch: gatepost.Stretch{From: gatepost.TimeOf(from), To: gatepost.TimeOf(from.AddDate(0, 0, 1)) - 1}}
-		days = append(days, day)
+		k.days = append(k.days, gatepost.Stretch{From: gatepost.TimeOf(from), To: gatepost.TimeOf(from.AddDate(0, 0, 1)) - 1})
 	}
-	covers := int((k.To.Sub(k.From)-1)/(24*time.Hour)) + 1
 	shifted := func(by int) *gatepost.Stretch {
 		return &gatepost.Stretch{From: gatepost.TimeOf(k.From.Std().In(zone).AddDate(0, 0, -by)), To: gatepost.TimeOf(end.AddDate(0, 0, -by))}
 	}
-	before, week := shifted(covers), (*gatepost.Stretch)(nil)
-	counted := []*gatepost.Stretch{before}
+	covers := int((k.To.Sub(k.From)-1)/(24*time.Hour)) + 1
+	k.others = append(k.others, shifted(covers))
 	if covers < 7 {
-		week = shifted(7)
-		counted = append(counted, week)
+		k.others = append(k.others, shifted(7))
 	}
-	earliest := days[0].From
-	for _, s := range counted {
+}
+
+// countDay counts a request of the proxy for the day that it ended on.
+func (k *nightMaker) countDay(r *gatepost.Request) {
+	for k.day < len(k.days) && k.days[k.day].To < r.End {
+		k.day++
+	}
+	if k.day < len(k.days) && k.days[k.day].From <= r.End {
+		k.countIn(&k.days[k.day], r)
+	}
+}
+
+func (k *nightMaker) countIn(s *gatepost.Stretch, r *gatepost.Request) {
+	s.Requests++
+	if slices.Contains(k.model.Watched, int(r.Status)) {
+		s.Failures++
+	}
+}
+
+// readEarlier counts the requests before the night, as far as the store holds them.
+func (k *nightMaker) readEarlier(ctx context.Context) error {
+	k.plan()
+	earliest := k.days[0].From
+	for _, s := range k.others {
 		earliest = min(earliest, s.From)
 	}
-	for _, s := range days {
-		counted = append(counted, &s.Stretch)
+	if earliest = max(earliest, k.model.From); earliest >= k.From {
+		return nil
 	}
-	q := gatepost.Query{From: earliest, To: k.To, Lanes: []gatepost.Lane{gatepost.LaneNginx}}
-	if k.model.From.Known() && earliest < k.model.From {
-		q.From = k.model.From
-	}
-	if q.From >= k.From && len(days) > 0 && days[len(days)-1].From <= k.From {
-		return nil // the store has nothing before this day
-	}
-	for r, err := range k.store.Requests(ctx, q) {
+	for r, err := range k.store.Requests(ctx, gatepost.Query{From: earliest, To: k.From - 1, Lanes: []gatepost.Lane{gatepost.LaneNginx}}) {
 		if err != nil {
 			return err
 		}
-		failed := slices.Contains(k.model.Watched, int(r.Status))
-		for _, s := range counted {
+		k.countDay(&r)
+		for _, s := range k.others {
 			if s.From <= r.End && r.End <= s.To {
-				s.Requests++
-				if failed {
-					s.Failures++
-				}
+				k.countIn(s, &r)
 			}
 		}
 	}
-	k.Before, k.WeekBefore = held(before), held(week)
-	days = slices.DeleteFunc(days, func(d *gatepost.Day) bool { return d.Requests == 0 })
-	if len(days) < 2 {
+	k.Before = held(k.others[0])
+	if len(k.others) > 1 {
+		k.WeekBefore = held(k.others[1])
+	}
+	return nil
+}
+
+// listDays lists the days that the store holds, if it holds several.
+func (k *nightMaker) listDays(context.Context) error {
+	k.days = slices.DeleteFunc(k.days, func(s gatepost.Stretch) bool { return s.Requests == 0 })
+	if len(k.days) < 2 {
 		return nil
 	}
-	for _, d := range days {
-		k.Days = append(k.Days, *d)
+	for _, s := range k.days {
+		k.Days = append(k.Days, gatepost.Day{Stretch: s})
 	}
 	return k.judgeDays()
 }
 
 // held returns a stretch that the store holds, nil for one that it does not.
 func held(s *gatepost.Stretch) *gatepost.Stretch {
-	if s == nil || s.Requests == 0 {
+	if s.Requests == 0 {
 		return nil
 	}
 	return s

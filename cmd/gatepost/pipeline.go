@@ -96,7 +96,7 @@ func (a *analysis) judge(ctx context.Context, in *ingest) error {
 		return err
 	}
 	a.model.Watched, a.model.Paths = in.watched, in.again(a.paths)
-	if err := a.within(ctx, in); err != nil {
+	if err := a.within(ctx, in.since, in.until); err != nil {
 		return err
 	}
 	if in.zone != nil {
@@ -124,6 +124,9 @@ func (in *ingest) judge(ctx context.Context, h correlate.History, sources []gate
 	if err := in.store.BeginVerdicts(ctx); err != nil {
 		return nil, err
 	}
+	if err := in.store.SaveScope(ctx, gatepost.Scope{Since: in.since, Until: in.until, Watched: in.watched}); err != nil {
+		return nil, err
+	}
 	q := newQuotes(in)
 	defer q.close()
 	result, err := correlate.Judge(ctx, h, sources, o, func(failures []gatepost.Failure) error {
@@ -142,13 +145,13 @@ func (in *ingest) judge(ctx context.Context, h correlate.History, sources []gate
 }
 
 // within cuts the totals of the model to the time that was asked for.
-func (a *analysis) within(ctx context.Context, in *ingest) error {
+func (a *analysis) within(ctx context.Context, since, until gatepost.Time) error {
 	m := a.model
-	m.Since, m.Until = in.since, in.until
-	if !in.since.Known() && !in.until.Known() {
+	m.Since, m.Until = since, until
+	if !since.Known() && !until.Known() {
 		return nil
 	}
-	from, to := in.since, in.until
+	from, to := since, until
 	if !from.Known() {
 		from = m.From
 	}

@@ -66,11 +66,19 @@ func (a *analysis) load(ctx context.Context, db string) error {
 	}
 	m := a.model
 	m.Paths = []string{"--db", db}
-	m.Watched, err = watchedIn(m.Failures)
-	return err
+	scope, err := a.store.Scope(ctx)
+	if err != nil {
+		return err
+	}
+	if m.Watched = scope.Watched; m.Watched == nil {
+		if m.Watched, err = watchedIn(m.Failures); err != nil {
+			return err
+		}
+	}
+	return a.within(ctx, scope.Since, scope.Until)
 }
 
-// watchedIn returns the statuses that counted as failures when a store was made, as far as the
+// watchedIn returns the statuses that counted as failures when an older gatepost made a store, as far as the
 // failures in it tell.
 func watchedIn(failures gatepost.Ledger) ([]int, error) {
 	all := []int{502, 504}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"math/bits"
 	"time"
 )
@@ -41,7 +42,7 @@ func (s *sketch) quantile(q float64) time.Duration {
 	if s.n == 0 {
 		return -1
 	}
-	rank := uint32(q*float64(s.n-1)) + 1
+	rank := uint32(math.Ceil(q * float64(s.n)))
 	seen := uint32(0)
 	for class, n := range s.durations {
 		if seen += n; seen >= rank {
