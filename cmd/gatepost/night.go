@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"context"
 	"maps"
+	"math/bits"
 	"slices"
 	"strings"
 	"time"
 
 	"gatepost"
+	"gatepost/store"
 )
 
 // A Night is bounded whatever the logs hold: so many steps, so many rows of each table.
@@ -16,7 +18,8 @@ const (
 	nightMoments = 1500
 	nightRows    = 15      // of a table
 	nightNames   = 4       // in a list within a row
-	nightListed  = 25      // failures of an incident of which more is told than their lines do
+	nightTold    = 40      // incidents that are told in full
+	nightListed  = 25      // failures listed of each
 	nightDays    = 30      // of the trend
 	nightPeople  = 1 << 17 // addresses that are told apart
 	nightKept    = 20_000  // statements, runs of actions, late answers that are looked at
@@ -42,7 +45,8 @@ func nightStep(d time.Duration) time.Duration {
 type nightMaker struct {
 	*analysis
 	*gatepost.Night
-	cause    map[string]int
+	met      []string          // causes, in the order of the ledger
+	cause    map[string]int    // their places, in met and then in Causes
 	cited    map[spot][]string // listed failures by the lines that their verdicts cite
 	late     map[spot]*gatepost.LateAnswer
 	repeat   map[repeatKey][]*gatepost.LateAnswer
@@ -52,7 +56,8 @@ type nightMaker struct {
 	people   map[uint64]bool
 	quiet    map[uint64]bool // routes whose requests wait on purpose
 	days     []gatepost.Stretch
-	day      int // the one that is being counted
+	judged   [nightDays][]int // failures by day and cause, as met
+	day      int              // the one that is being counted
 	others   []*gatepost.Stretch
 }
 
@@ -141,61 +146,130 @@ func (k *nightMaker) moment(t gatepost.Time) *gatepost.Moment {
 	return &k.Moments[k.step(t)]
 }
 
-// readLedger counts the failures, and notes the lines that tell more of some of them.
+// readLedger counts the failures, and notes the lines that tell more of the ones that a page lists. Only of these is the argument
+// read, which takes longer than all the rest.
 func (k *nightMaker) readLedger(ctx context.Context) error {
-	listed := map[string]int{}
+	late, err := k.lateByID(ctx)
+	if err != nil {
+		return err
+	}
+	k.plan()
+	listed := k.toldIncidents()
+	var ids []string
 	total := map[string]int{}
-	for f, err := range k.model.Failures.Failures() {
+	for f, err := range k.model.Failures.Entries() {
 		if err != nil {
 			return err
 		}
 		total[f.Verdict.Cause]++
 		c, ok := k.cause[f.Verdict.Cause]
 		if !ok {
-			c = len(k.Causes)
+			c = len(k.met)
 			k.cause[f.Verdict.Cause] = c
-			k.Causes = append(k.Causes, f.Verdict.Cause)
+			k.met = append(k.met, f.Verdict.Cause)
 		}
 		if m := k.moment(f.Time); m != nil {
-			for len(m.Failures) <= c {
-				m.Failures = append(m.Failures, 0)
-			}
-			m.Failures[c]++
+			m.Failures = increased(m.Failures, c)
+		}
+		if day, ok := slices.BinarySearchFunc(k.days, f.Time, compareDay); ok {
+			k.judged[day] = increased(k.judged[day], c)
 		}
 		k.suffer(f.Start, f.Time)
-		if listed[f.Incident]++; listed[f.Incident] <= nightListed {
-			k.cites(&f, f.Verdict.Symptom)
-			k.cites(&f, f.Verdict.Evidence...)
+		if left := listed[f.Incident]; left > 0 {
+			listed[f.Incident]--
+			ids = append(ids, f.ID)
 		}
-		k.seeLate(&f)
+		if l, ok := late[f.ID]; ok {
+			k.late[spotOf(l.Line)] = &gatepost.LateAnswer{
+				ID: f.ID, Time: f.Time, Method: f.Method, Path: f.Path, Client: f.Client, Finished: l.Finished, Again: gatepost.NoTime,
+			}
+		}
+	}
+	for _, id := range ids {
+		f, err := k.model.Failures.Failure(id)
+		if err != nil {
+			return err
+		}
+		k.cites(f, f.Verdict.Symptom)
+		k.cites(f, f.Verdict.Evidence...)
 	}
 	for _, word := range k.affected {
-		for ; word != 0; word &= word - 1 {
-			k.Affected++
-		}
+		k.Affected += bits.OnesCount64(word)
 	}
 	k.orderCauses(total)
 	return nil
 }
 
+// lateByID are the failures that Odoo finished later, by the join that their verdicts rest on.
+func (k *nightMaker) lateByID(ctx context.Context) (map[string]store.Late, error) {
+	list, err := k.store.LateFailures(ctx, nightKept)
+	if err != nil {
+		return nil, err
+	}
+	byID := make(map[string]store.Late, len(list))
+	taken := make(map[spot]bool, len(list))
+	for _, l := range list {
+		if _, ok := byID[l.ID]; !ok && !taken[spotOf(l.Line)] {
+			byID[l.ID], taken[spotOf(l.Line)] = l, true
+		}
+	}
+	return byID, nil
+}
+
+// toldIncidents are the incidents that a page tells in full, with the number of failures that it lists of each.
+func (k *nightMaker) toldIncidents() map[string]int {
+	order := make([]*gatepost.Incident, 0, len(k.model.Incidents))
+	for i := range k.model.Incidents {
+		order = append(order, &k.model.Incidents[i])
+	}
+	slices.SortStableFunc(order, func(a, b *gatepost.Incident) int { return b.Failures - a.Failures })
+	told := map[string]int{}
+	for _, in := range first(order, nightTold) {
+		told[in.ID] = nightListed
+	}
+	return told
+}
+
+// increased adds one to a count.
+func increased(counts []int, at int) []int {
+	for len(counts) <= at {
+		counts = append(counts, 0)
+	}
+	counts[at]++
+	return counts
+}
+
+func compareDay(d gatepost.Stretch, t gatepost.Time) int {
+	switch {
+	case d.To < t:
+		return -1
+	case d.From > t:
+		return 1
+	}
+	return 0
+}
+
 // orderCauses brings the causes into the order of their failures.
 func (k *nightMaker) orderCauses(total map[string]int) {
-	before := slices.Clone(k.Causes)
-	slices.SortStableFunc(k.Causes, func(a, b string) int { return cmp.Or(total[b]-total[a], strings.Compare(a, b)) })
+	k.Causes = slices.SortedFunc(slices.Values(k.met), func(a, b string) int { return cmp.Or(total[b]-total[a], strings.Compare(a, b)) })
 	for i, name := range k.Causes {
 		k.cause[name] = i
 	}
 	for i := range k.Moments {
-		m := &k.Moments[i]
-		if m.Failures == nil {
-			continue
-		}
-		ordered := make([]int, len(k.Causes))
-		for c, n := range m.Failures {
-			ordered[k.cause[before[c]]] = n
-		}
-		m.Failures = ordered
+		k.Moments[i].Failures = k.ordered(k.Moments[i].Failures)
 	}
+}
+
+// ordered brings counts in the order in which the causes were met into that of Causes; nil stays nil.
+func (k *nightMaker) ordered(counts []int) []int {
+	if counts == nil {
+		return nil
+	}
+	all := make([]int, len(k.Causes))
+	for c, n := range counts {
+		all[k.cause[k.met[c]]] = n
+	}
+	return all
 }
 
 // suffer notes the minutes in which a request was under way that failed.
@@ -222,20 +296,6 @@ func (k *nightMaker) cites(f *gatepost.Failure, evidence ...gatepost.Evidence) {
 				k.cited[at] = append(ids, f.ID)
 			}
 		}
-	}
-}
-
-// seeLate notes a failure that Odoo finished later, by the join that its verdict rests on. Whether it succeeded, Odoo's line tells.
-func (k *nightMaker) seeLate(f *gatepost.Failure) {
-	for i := range f.Verdict.Evidence {
-		e := &f.Verdict.Evidence[i]
-		if e.Kind != gatepost.OdooRequest || e.Join != "request" || !e.Time.Known() || e.Time <= f.Time || len(k.late) == nightKept {
-			continue
-		}
-		if at := spotOf(e.Ref); k.late[at] == nil {
-			k.late[at] = &gatepost.LateAnswer{ID: f.ID, Time: f.Time, Method: f.Method, Path: f.Path, Client: f.Client, Finished: e.Time, Again: gatepost.NoTime}
-		}
-		return
 	}
 }
 
@@ -430,7 +490,6 @@ func (k *nightMaker) countIn(s *gatepost.Stretch, r *gatepost.Request) {
 
 // readEarlier counts the requests before the night, as far as the store holds them.
 func (k *nightMaker) readEarlier(ctx context.Context) error {
-	k.plan()
 	earliest := k.days[0].From
 	for _, s := range k.others {
 		earliest = min(earliest, s.From)
@@ -458,14 +517,15 @@ func (k *nightMaker) readEarlier(ctx context.Context) error {
 
 // listDays lists the days that the store holds, if it holds several.
 func (k *nightMaker) listDays(context.Context) error {
-	k.days = slices.DeleteFunc(k.days, func(s gatepost.Stretch) bool { return s.Requests == 0 })
-	if len(k.days) < 2 {
-		return nil
+	for i, s := range k.days {
+		if s.Requests > 0 {
+			k.Days = append(k.Days, gatepost.Day{Stretch: s, Causes: k.ordered(k.judged[i])})
+		}
 	}
-	for _, s := range k.days {
-		k.Days = append(k.Days, gatepost.Day{Stretch: s})
+	if len(k.Days) < 2 {
+		k.Days = nil
 	}
-	return k.judgeDays()
+	return nil
 }
 
 // held returns a stretch that the store holds, nil for one that it does not.
@@ -474,24 +534,4 @@ func held(s *gatepost.Stretch) *gatepost.Stretch {
 		return nil
 	}
 	return s
-}
-
-// judgeDays counts the failures of the days that were judged by their cause.
-func (k *nightMaker) judgeDays() error {
-	for f, err := range k.model.Failures.Entries() {
-		if err != nil {
-			return err
-		}
-		for i := range k.Days {
-			d := &k.Days[i]
-			if f.Time < d.From || f.Time > d.To {
-				continue
-			}
-			if d.Causes == nil {
-				d.Causes = make([]int, len(k.Causes))
-			}
-			d.Causes[k.cause[f.Verdict.Cause]]++
-		}
-	}
-	return nil
 }
