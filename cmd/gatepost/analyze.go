@@ -42,6 +42,7 @@ const analyzeExamples = `  gatepost analyze
   journalctl -k -o short-iso | gatepost analyze logs/ -
   gatepost analyze --since yesterday --tz Europe/Paris logs/
   gatepost analyze --format json --output report.json --format text logs/
+  gatepost analyze --db night.db --since yesterday --html /var/www/night.html /var/log
   gatepost analyze --db night.db --fail-on any --output /var/www/night.md logs/`
 
 func newAnalyze(e *env) *cobra.Command {

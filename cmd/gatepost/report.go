@@ -21,8 +21,11 @@ func newReport(e *env) *cobra.Command {
 		Short: "report what a store has, without reading logs",
 		Long: `Draw the report of the last analysis that was kept with --db, without reading any log.
 
-The lines that prove the causes are in the store, so the logs may be gone.`,
+The lines that prove the causes are in the store, so the logs may be gone. The report is about
+the time that the analysis was asked for; where the store holds the days before, the page
+of --html compares it with them.`,
 		Example: `  gatepost report --db night.db
+  gatepost report --db night.db --html night.html
   gatepost report --db night.db --format csv --output failures.csv`,
 		GroupID: groupReading,
 		Args:    noArgs,
