@@ -300,6 +300,35 @@ func TestPageKeyboard(t *testing.T) {
 	p.calm()
 }
 
+// An outage is shown while one of its failures has every chosen property, and of these failures those that have.
+func TestPageFilters(t *testing.T) {
+	m := citeChains(nightModel())
+	for i, f := range failuresOf(m) {
+		m.Night.Whose[f.ID] = gatepost.Whose{Host: []string{"erp", "shop"}[i%2], Database: map[bool]string{true: "prod", false: "test"}[f.Incident == "i-01"]}
+	}
+	p := openPage(t, m, look{})
+	for choice, want := range map[string]string{
+		"host=shop":                         "i-01 i-04 i-03 16",
+		"database=prod":                     "i-01 25",
+		"cause=oom_kill":                    "i-03 2",
+		"route=/web/export/xlsx/sale.order": "i-03 2",
+		"host=erp&database=test":            "i-04 i-03 i-02 4",
+		"":                                  "i-01 i-04 i-03 i-02 33",
+	} {
+		got := eval[string](p, `(() => {
+			const form = document.querySelector('.filters'), chosen = new URLSearchParams(`+strconv.Quote(choice)+`);
+			for (const s of form.querySelectorAll('select')) s.value = chosen.get(s.name) || '';
+			form.dispatchEvent(new Event('change'));
+			const seen = (q) => [...document.querySelectorAll(q)].filter((e) => !e.closest('[data-off]'));
+			return [...seen('.ranked li').map((e) => e.querySelector('a').textContent), seen('.failure').length].join(' ');
+		})()`)
+		if got != want {
+			t.Errorf("%q shows %s, want %s", choice, got, want)
+		}
+	}
+	p.calm()
+}
+
 // On paper every outage begins a page and is open.
 func TestPageOnPaper(t *testing.T) {
 	m := citeChains(nightModel())

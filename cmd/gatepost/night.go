@@ -280,6 +280,7 @@ func (k *nightMaker) suffer(from, to gatepost.Time) {
 	if !from.Known() {
 		from = to
 	}
+	from = max(from, to.Add(-longestWork))
 	first := minuteOf(k.From)
 	for minute := max(minuteOf(from)-first, 0); minute <= minuteOf(to)-first; minute++ {
 		if word := minute / 64; int(word) < len(k.affected) && minute < int64(k.Minutes) {
@@ -298,6 +299,9 @@ func (k *nightMaker) cites(f *gatepost.Failure, evidence ...gatepost.Evidence) {
 		}
 	}
 }
+
+// longestWork is from how long on a request's duration is not believed: a line can tell any.
+const longestWork = 24 * time.Hour
 
 // again is up to how long after an error a request like it counts as sent again.
 const again = 15 * time.Minute
@@ -402,7 +406,7 @@ func (k *nightMaker) odooRequest(r *gatepost.Request) {
 
 // busy counts a worker at work in every step by its share of it.
 func (k *nightMaker) busy(from, to gatepost.Time) {
-	from, to = max(from, k.From), min(to, k.From.Add(k.Step*time.Duration(len(k.Moments))))
+	from, to = max(from, k.From, to.Add(-longestWork)), min(to, k.From.Add(k.Step*time.Duration(len(k.Moments))))
 	for from < to {
 		i := k.step(from)
 		end := min(k.From.Add(k.Step*time.Duration(i+1)), to)
