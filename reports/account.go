@@ -1,10 +1,6 @@
 package reports
 
 import (
-	"cmp"
-	"fmt"
-	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,9 +20,6 @@ type listed struct {
 	Told       bool // in full below
 	Tags       traits
 }
-
-// traits are the values of a failure, or of all listed ones of an incident, that filters go by.
-type traits struct{ Hosts, Databases, Routes []string }
 
 // account is an incident as a page tells it.
 type account struct {
@@ -53,19 +46,6 @@ type chainLink struct {
 	Role, When string
 	Says       text
 	Line       *quote
-}
-
-// quote is a line of a log: where it stands, and the line with what ties it to others marked.
-type quote struct {
-	Where string
-	Brief string
-	Text  []piece
-	More  bool
-}
-
-type piece struct {
-	Text string
-	Mark bool
 }
 
 type proofBox struct {
@@ -225,42 +205,6 @@ func (t *tally) listFailures(a *account, in *gatepost.Incident) {
 	a.Explain = visible(t.explainHint(label(members[0].ID)))
 }
 
-// tagsOf are the host, the database and the route of a failure.
-func (t *tally) tagsOf(f *gatepost.Failure) traits {
-	var of traits
-	host, database := "", ""
-	if n := t.Night; n != nil {
-		w := n.Whose[f.ID]
-		host, database = w.Host, w.Database
-		if database == "" && len(n.Databases) == 1 {
-			database = n.Databases[0]
-		}
-	}
-	if s := t.sources[f.Ref.Source]; host == "" && s != nil {
-		host = s.Host
-	}
-	tag := func(s string) []string {
-		if s == "" {
-			return nil
-		}
-		return []string{clip(visible(s), 80)}
-	}
-	of.Hosts, of.Databases = tag(host), tag(database)
-	of.Routes = tag(string(gatepost.RouteOf(nil, firstBytes(f.Path, 300))))
-	return of
-}
-
-func firstBytes(s string, n int) string { return s[:min(len(s), n)] }
-
-func addTag(list, more []string) []string {
-	for _, s := range more {
-		if !slices.Contains(list, s) {
-			list = append(list, s)
-		}
-	}
-	return list
-}
-
 func (t *tally) proofBoxes(list []proof, marks *marks) []proofBox {
 	var all []proofBox
 	for _, p := range list {
@@ -272,224 +216,6 @@ func (t *tally) proofBoxes(list []proof, marks *marks) []proofBox {
 			box.More = "and " + count(p.more) + " more such lines"
 		}
 		all = append(all, box)
-	}
-	return all
-}
-
-// briefColumns is how much of a line is seen before it is opened.
-const briefColumns = 110
-
-func (t *tally) newQuote(r gatepost.Ref, record, join string, marks *marks) *quote {
-	q := &quote{Where: clip(visible(t.where(r)), pageProse)}
-	var lines []string
-	for line := range recordLines(record) {
-		lines = append(lines, visible(line))
-	}
-	whole := strings.Join(lines, "\n")
-	if len(lines) > 0 {
-		q.Brief = clip(lines[0], briefColumns)
-	}
-	if head, rest := splitAt(whole, pageLine); rest != "" {
-		whole, q.More = head, true
-	}
-	q.Text = marks.cut(whole, join)
-	return q
-}
-
-// marks are the words by which the lines of an incident are tied together: pids that its sentences name, and paths of
-// its requests.
-type marks struct{ words *regexp.Regexp }
-
-// namedPID is a process as the correlator's sentences name it.
-var namedPID = regexp.MustCompile(`\b(?:pid|worker|process|backend|master|Worker|PID)s? (\d{2,8})\b`)
-
-// clockTime is the time of day at the beginning of a line.
-var clockTime = regexp.MustCompile(`\b\d\d:\d\d:\d\d\b`)
-
-func (t *tally) newMarks(in *gatepost.Incident) *marks {
-	seen := map[string]bool{}
-	name := func(s string) {
-		for _, m := range namedPID.FindAllStringSubmatch(s, -1) {
-			if len(seen) < 100 {
-				seen[m[1]] = true
-			}
-		}
-	}
-	name(in.Instance)
-	name(in.Title)
-	for i := range in.Chain {
-		name(in.Chain[i].Says)
-	}
-	for i := range in.Evidence {
-		name(in.Evidence[i].Says)
-	}
-	var words []string
-	for pid := range seen {
-		words = append(words, `\b`+pid+`\b`)
-	}
-	members := t.members[in.ID]
-	for i := range firsts(members, pageRequests) {
-		path, _, _ := strings.Cut(visible(members[i].Path), "?")
-		if len(path) > 1 && len(path) < 300 && !seen[path] {
-			seen[path] = true
-			words = append(words, regexp.QuoteMeta(path))
-		}
-	}
-	if len(words) == 0 {
-		return &marks{}
-	}
-	slices.SortFunc(words, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
-	return &marks{regexp.MustCompile(strings.Join(words, "|"))}
-}
-
-// cut cuts a line at the words that are marked; of a line that is joined by its time, the time is.
-func (m *marks) cut(line, join string) []piece {
-	var at [][]int
-	if m.words != nil {
-		at = m.words.FindAllStringIndex(line, 20)
-	}
-	if join == "time" || len(at) == 0 {
-		if first := clockTime.FindStringIndex(line); first != nil && (len(at) == 0 || first[1] <= at[0][0]) {
-			at = slices.Insert(at, 0, first)
-		}
-	}
-	var pieces []piece
-	done := 0
-	for _, x := range at {
-		if x[0] > done {
-			pieces = append(pieces, piece{Text: line[done:x[0]]})
-		}
-		pieces = append(pieces, piece{line[x[0]:x[1]], true})
-		done = x[1]
-	}
-	if done < len(line) {
-		pieces = append(pieces, piece{Text: line[done:]})
-	}
-	return pieces
-}
-
-// filmBox is a film as rows of SVG, each filmSteps wide.
-type filmBox struct {
-	From, To string
-	Waiting  string // a path
-	Most     string
-	Steps    int
-	Rows     []filmLine
-	More     string
-	Hue      string
-}
-
-type filmLine struct {
-	PID    string
-	Life   string // a path
-	Killed string // percent, "" when it was not
-	Works  []mark
-	Says   string
-}
-
-// filmSteps is how finely a film is drawn.
-const filmSteps = 600
-
-func (t *tally) newFilm(in *gatepost.Incident) *filmBox {
-	film := in.Film
-	if film == nil || len(film.Rows) == 0 || film.To <= film.From {
-		return nil
-	}
-	b := &filmBox{From: t.clock.at(film.From), To: t.clock.at(film.To), Steps: filmSteps, Hue: causeHue(in.Cause)}
-	waiting := make([]float64, filmSteps)
-	most := 0.0
-	for _, m := range t.waits[in.ID] {
-		for i := max(film.Column(m.from, filmSteps), 0); i <= film.Column(m.to, filmSteps) && i < filmSteps; i++ {
-			waiting[i]++
-			most = max(most, waiting[i])
-		}
-	}
-	if most > 0 {
-		b.Waiting, b.Most = steps(waiting, most, filmWaiting), "up to "+count(int(most))
-	}
-	a := axis{film.From, film.To.Sub(film.From), 1}
-	column := func(t gatepost.Time) int { return int(a.at(t) * filmSteps) }
-	spans := 0
-	for i, row := range film.Rows {
-		if i == pageWorkers || spans > pageSpans {
-			b.More = "and " + counted(len(film.Rows)-i, "more worker", "more workers")
-			break
-		}
-		line := filmLine{PID: strconv.Itoa(row.PID), Life: bars(6, 2, column(row.From), column(row.To))}
-		if row.Killed {
-			line.Killed = percentOf(min(a.at(row.To), 0.99), 1)
-		}
-		failed, held, ordinary := 0, 0, 0
-		paths := map[string]string{}
-		for _, s := range row.Busy {
-			class := "grey"
-			switch {
-			case s.Failed:
-				failed++
-				class = causeHue(cmp.Or(s.Cause, in.Cause)) + " failed"
-			case s.Cause != "":
-				held++
-				class = causeHue(s.Cause)
-			default:
-				ordinary++
-			}
-			if s.To > s.From && s.From <= film.To && s.To >= film.From && spans <= pageSpans {
-				spans++
-				paths[class] += bars(1, 12, column(s.From), column(s.To))
-			}
-		}
-		for _, class := range slices.Sorted(maps.Keys(paths)) {
-			line.Works = append(line.Works, mark{class, paths[class]})
-		}
-		line.Says = fmt.Sprintf("%d at work on requests that failed, %d on slow ones, %d on ordinary ones", failed, held, ordinary)
-		if row.Killed {
-			line.Says += ", killed at " + t.clock.at(row.To)
-		}
-		b.Rows = append(b.Rows, line)
-	}
-	return b
-}
-
-// bars draws a bar from one column to another, at least one wide.
-func bars(y, height, from, to int) string {
-	width := max(to-from, 1)
-	return fmt.Sprintf("M%d %dh%dv%dh-%dz", from, y, width, height, width)
-}
-
-const filmWaiting = 24 // pixels
-
-// filters are the choices of what is shown; one with a single choice is none.
-func (t *tally) filters(s *sheet) []filter {
-	values := [4]map[string]string{}
-	for i := range values {
-		values[i] = map[string]string{}
-	}
-	put := func(i int, list ...string) {
-		for _, v := range list {
-			if len(values[i]) < pageListed {
-				values[i][v] = v
-			}
-		}
-	}
-	for _, l := range s.Incidents {
-		if len(values[0]) < pageListed {
-			values[0][l.Cause] = strings.ReplaceAll(l.Cause, "_", " ")
-		}
-		put(1, l.Tags.Hosts...)
-		put(2, l.Tags.Databases...)
-		put(3, l.Tags.Routes...)
-	}
-	var all []filter
-	for i, f := range []filter{{Name: "cause", Label: "Cause", All: "all causes"}, {Name: "host", Label: "Host", All: "all hosts"},
-		{Name: "database", Label: "Database", All: "all databases"}, {Name: "route", Label: "Route", All: "all routes"}} {
-		if len(values[i]) < 2 {
-			continue
-		}
-		for v, name := range values[i] {
-			f.Choices = append(f.Choices, choice{v, clip(name, 60)})
-		}
-		slices.SortFunc(f.Choices, func(a, b choice) int { return strings.Compare(a.Value, b.Value) })
-		all = append(all, f)
 	}
 	return all
 }

@@ -69,43 +69,6 @@ func renderHTML(w io.Writer, m *gatepost.Model, _ Options) error {
 	return out.Flush()
 }
 
-// sheet is what the template lays out. Every text in it that a stranger may have written has gone through visible.
-type sheet struct {
-	Policy    string
-	Style     template.CSS
-	Script    template.JS
-	Title     string
-	Where     []string
-	Verdict   string
-	More      string
-	Figures   []figureBox
-	Picture   *picture
-	Incidents []listed
-	Unlisted  string
-	Stray     string
-	Details   []account
-	Outages   []account
-	Watched   string
-	Filters   []filter
-	Causes    []causeRow
-	Trend     *trend
-	Routes    *table
-	Queries   *table
-	Actions   *table
-	Late      *table
-	LateSays  string
-	Sources   []sourceBox
-	Config    []text
-	Gaps      []text
-	Notes     []text
-	Missing   []missingRow
-	Imprint   string
-	Data      *pageData
-}
-
-// figureBox is a number, what it is, and what it is compared with.
-type figureBox struct{ Label, Value, Beside string }
-
 // text is a stranger's text that is folded where it is long.
 type text struct{ Head, Rest string }
 
@@ -119,56 +82,4 @@ func fold(s string, limit int) text {
 		return text{Head: head}
 	}
 	return text{Head: head, Rest: clip(rest, 10*limit)}
-}
-
-// filter is a choice of what is shown, for one property of a failure.
-type filter struct {
-	Name, Label, All string
-	Choices          []choice
-}
-
-type choice struct{ Value, Label string }
-
-// table is rows of figures under heads.
-type table struct {
-	Heads []head
-	Rows  []tableRow
-}
-
-type head struct {
-	Name   string
-	Number bool
-}
-
-type tableRow struct {
-	Cells []cell
-	Route string // for the filter, "" when it does not go by routes
-}
-
-type cell struct {
-	Head   string // its column, for where there is no room for columns
-	Text   text
-	Number bool
-	Code   bool
-	Share  string // of the widest bar, percent; "" for none
-	Link   string // an ID on this page
-}
-
-func newTable(heads ...string) *table {
-	t := &table{}
-	for _, h := range heads {
-		name, number := strings.CutPrefix(h, "#")
-		t.Heads = append(t.Heads, head{name, number})
-	}
-	return t
-}
-
-// row adds a row of texts, in the order of the heads.
-func (t *table) row(values ...string) *tableRow {
-	var cells []cell
-	for i, v := range values {
-		cells = append(cells, cell{Head: t.Heads[i].Name, Text: fold(v, pageProse), Number: t.Heads[i].Number})
-	}
-	t.Rows = append(t.Rows, tableRow{Cells: cells})
-	return &t.Rows[len(t.Rows)-1]
 }
