@@ -26,8 +26,9 @@ type Night struct {
 	Routes     []RouteLoad     // by the time that they took in all
 	Statements []StatementLoad // slow ones, by the time that they took in all
 	Actions    []ActionLoad    // by their longest run
-	Late       []LateAnswer    // by time, the first ones
+	Late       []LateAnswer    // the first ones that were sent again, then the first others
 	LateInAll  int
+	LateAgain  int // of these, sent again
 
 	Before     *Stretch // the same hours as many whole days before as the report covers, nil when the store has none
 	WeekBefore *Stretch // and a week before

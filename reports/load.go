@@ -47,17 +47,11 @@ func (t *tally) loadTables(s *sheet, told map[string]bool) {
 	s.Routes, s.Queries, s.Actions, s.Late = t.routeTable(n), t.statementTable(n), t.actionTable(n, told), t.lateTable(n)
 	if n.LateInAll > 0 {
 		s.LateSays = "Odoo finished " + counted(n.LateInAll, "request", "requests") + " after the user had seen the error."
-		again := 0
-		for i := range n.Late {
-			if n.Late[i].Again.Known() {
-				again++
-			}
-		}
-		if again > 0 {
-			s.LateSays += " " + count(again) + " of them came once more from the same client: what they make may be there twice."
+		if n.LateAgain > 0 {
+			s.LateSays += " " + count(n.LateAgain) + " of them came once more from the same client: what they make may be there twice."
 		}
 		if more := n.LateInAll - len(n.Late); more > 0 {
-			s.LateSays += " The first " + count(len(n.Late)) + " are listed."
+			s.LateSays += " " + count(len(n.Late)) + " are listed."
 		}
 	}
 }

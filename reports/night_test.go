@@ -80,7 +80,7 @@ func nightOf(m *gatepost.Model) *gatepost.Night {
 			{ID: failures[0].ID, Time: failures[0].Time, Method: "POST", Path: failures[0].Path, Client: failures[0].Client, Finished: failures[0].Time.Add(41 * time.Second), Again: failures[0].Time.Add(70 * time.Second)},
 			{ID: f.ID, Time: f.Time, Method: f.Method, Path: f.Path, Client: f.Client, Finished: f.Time.Add(11 * time.Second), Again: gatepost.NoTime},
 		}
-		n.LateInAll = len(n.Late)
+		n.LateInAll, n.LateAgain = len(n.Late), 1
 	}
 	n.Before = &gatepost.Stretch{From: clockOn(20, "20:00:00"), To: clockOn(21, "08:00:00"), Requests: 130_110, Failures: 3}
 	n.WeekBefore = &gatepost.Stretch{From: clockOn(14, "20:00:00"), To: clockOn(15, "08:00:00"), Requests: 121_004, Failures: 9}

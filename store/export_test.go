@@ -35,7 +35,6 @@ func Statements() [][2]string {
 		{"an argument", selectEvidence},
 		{"all incidents", selectIncidents},
 		{"the text of a line", selectLine},
-		{"failures that Odoo finished later", selectLate},
 		{"what was asked for", selectScope},
 		{"keep what is asked for", updateScope},
 		{"the key of stand-ins", selectRedactionKey},

@@ -36,12 +36,12 @@ const owners = "what evidence belongs to is put together of failures and inciden
 // fullScans are the questions that may walk through a table that grows with the input, each with its
 // reason.
 var fullScans = map[string]string{
-	"program: all failures":                                                              "a report needs every failure",
-	"program: failures that Odoo finished later":                                         "a page asks once, for all there are",
-	"program: the key of stand-ins":                                                      "there is one",
-	"program: the columns of all views":                                                  "there are ten of them",
-	"manual: What failed, and why?":                                                      "counts every failure",
-	"manual: Which lines prove it?":                                                      owners,
+	"program: all failures":             "a report needs every failure",
+	"program: the key of stand-ins":     "there is one",
+	"program: the columns of all views": "there are ten of them",
+	"manual: What failed, and why?":     "counts every failure",
+	"manual: Which lines prove it?":     owners,
+	"manual: What did Odoo finish although the user had seen an error, and may have sent again?": "looks at every failure",
 	"people: evidence of a failure":                                                      owners,
 	"people: evidence of an incident":                                                    owners,
 	"manual: How many requests and how many errors in each minute?":                      "adds up every second",

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"gatepost"
-	"gatepost/store"
 )
 
 // A Night is bounded whatever the logs hold: so many steps, so many rows of each table.
@@ -48,7 +47,7 @@ type nightMaker struct {
 	met      []string          // causes, in the order of the ledger
 	cause    map[string]int    // their places, in met and then in Causes
 	cited    map[spot][]string // listed failures by the lines that their verdicts cite
-	late     map[spot]*gatepost.LateAnswer
+	late     []*gatepost.LateAnswer
 	repeat   map[repeatKey][]*gatepost.LateAnswer
 	affected []uint64 // a bit for each minute
 	latency  [2][]sketch
@@ -99,7 +98,7 @@ func (a *analysis) addNight(ctx context.Context) error {
 	if !n.From.Known() || !n.To.Known() || n.To < n.From {
 		return nil
 	}
-	k := &nightMaker{analysis: a, Night: n, cause: map[string]int{}, cited: map[spot][]string{}, late: map[spot]*gatepost.LateAnswer{},
+	k := &nightMaker{analysis: a, Night: n, cause: map[string]int{}, cited: map[spot][]string{},
 		repeat: map[repeatKey][]*gatepost.LateAnswer{}, routes: map[uint64]*routeCount{}, quiet: map[uint64]bool{}, people: map[uint64]bool{}}
 	k.divide()
 	for _, read := range []func(context.Context) error{k.readLedger, k.readEvents, k.readEarlier, k.readRequests, k.listDays} {
@@ -149,10 +148,6 @@ func (k *nightMaker) moment(t gatepost.Time) *gatepost.Moment {
 // readLedger counts the failures, and notes the lines that tell more of the ones that a page lists. Only of these is the argument
 // read, which takes longer than all the rest.
 func (k *nightMaker) readLedger(ctx context.Context) error {
-	late, err := k.lateByID(ctx)
-	if err != nil {
-		return err
-	}
 	k.plan()
 	listed := k.toldIncidents()
 	var ids []string
@@ -179,10 +174,8 @@ func (k *nightMaker) readLedger(ctx context.Context) error {
 			listed[f.Incident]--
 			ids = append(ids, f.ID)
 		}
-		if l, ok := late[f.ID]; ok {
-			k.late[spotOf(l.Line)] = &gatepost.LateAnswer{
-				ID: f.ID, Time: f.Time, Method: f.Method, Path: f.Path, Client: f.Client, Finished: l.Finished, Again: gatepost.NoTime,
-			}
+		if f.Finished.Known() && f.Finished > f.Time {
+			k.seeLate(&f)
 		}
 	}
 	for _, id := range ids {
@@ -200,20 +193,15 @@ func (k *nightMaker) readLedger(ctx context.Context) error {
 	return nil
 }
 
-// lateByID are the failures that Odoo finished later, by the join that their verdicts rest on.
-func (k *nightMaker) lateByID(ctx context.Context) (map[string]store.Late, error) {
-	list, err := k.store.LateFailures(ctx, nightKept)
-	if err != nil {
-		return nil, err
+// seeLate notes a failure that Odoo finished later.
+func (k *nightMaker) seeLate(f *gatepost.Failure) {
+	if k.LateInAll++; len(k.late) == nightKept {
+		return
 	}
-	byID := make(map[string]store.Late, len(list))
-	taken := make(map[spot]bool, len(list))
-	for _, l := range list {
-		if _, ok := byID[l.ID]; !ok && !taken[spotOf(l.Line)] {
-			byID[l.ID], taken[spotOf(l.Line)] = l, true
-		}
-	}
-	return byID, nil
+	late := &gatepost.LateAnswer{ID: f.ID, Time: f.Time, Method: f.Method, Path: f.Path, Client: f.Client, Finished: f.Finished, Again: gatepost.NoTime}
+	k.late = append(k.late, late)
+	key := repeatKey{gatepost.HashOf(late.Client), gatepost.KeyOf(late.Method, late.Path)}
+	k.repeat[key] = append(k.repeat[key], late)
 }
 
 // toldIncidents are the incidents that a page tells in full, with the number of failures that it lists of each.
@@ -318,10 +306,6 @@ func (k *nightMaker) readRequests(ctx context.Context) error {
 			k.quiet[id] = true
 		}
 	}
-	for _, late := range k.late {
-		key := repeatKey{gatepost.HashOf(late.Client), gatepost.KeyOf(late.Method, late.Path)}
-		k.repeat[key] = append(k.repeat[key], late)
-	}
 	for r, err := range k.store.Requests(ctx, gatepost.Query{From: k.From, To: max(k.To, k.From)}) {
 		if err != nil {
 			return err
@@ -391,9 +375,6 @@ func (k *nightMaker) sentAgain(r *gatepost.Request) {
 }
 
 func (k *nightMaker) odooRequest(r *gatepost.Request) {
-	if late := k.late[spotOf(r.Ref)]; late != nil && (r.Status < 200 || r.Status >= 400) {
-		delete(k.late, spotOf(r.Ref))
-	}
 	if r.Duration < 0 {
 		return
 	}
@@ -443,15 +424,25 @@ func (k *nightMaker) listRoutes(names map[uint64]string) {
 	}
 }
 
+// listLate lists the failures that came once more before the others: what they made may be there twice.
 func (k *nightMaker) listLate() {
+	slices.SortStableFunc(k.late, func(a, b *gatepost.LateAnswer) int {
+		switch twice := a.Again.Known(); {
+		case twice == b.Again.Known():
+			return cmp.Compare(a.Time, b.Time)
+		case twice:
+			return -1
+		}
+		return 1
+	})
 	for _, late := range k.late {
+		if late.Again.Known() {
+			k.LateAgain++
+		}
+	}
+	for _, late := range first(k.late, 4*nightRows) {
 		k.Late = append(k.Late, *late)
 	}
-	slices.SortFunc(k.Late, func(a, b gatepost.LateAnswer) int {
-		return cmp.Or(cmp.Compare(a.Time, b.Time), strings.Compare(a.ID, b.ID))
-	})
-	k.LateInAll = len(k.Late)
-	k.Late = slices.Clone(first(k.Late, 4*nightRows))
 }
 
 func first[T any](list []T, n int) []T { return list[:min(len(list), n)] }

@@ -92,6 +92,10 @@ func TestNightTables(t *testing.T) {
 	if len(n.Actions) == 0 || n.Actions[0].Name != "Inventory: Run Scheduler" || n.Actions[0].Max < 20*time.Second || !slices.Equal(n.Actions[0].Incidents, []string{"i-01"}) {
 		t.Errorf("cronlock-a: %+v", n.Actions)
 	}
+	// Requests that waited behind the lock were executed after all, and two users had sent theirs again by then.
+	if n.LateInAll != 18 || n.LateAgain != 2 || !n.Late[0].Again.Known() || n.Late[0].Again < n.Late[0].Time {
+		t.Errorf("cronlock-a: %d finished later, %d sent again", n.LateInAll, n.LateAgain)
+	}
 	n = nightIn(t, readingFlags{}, dir("slowquery-a")).Night
 	if len(n.Statements) == 0 || n.Statements[0].Max < time.Second || n.Statements[0].Runs == 0 {
 		t.Errorf("slowquery-a: %+v", n.Statements)
