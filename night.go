@@ -84,7 +84,7 @@ type LateAnswer struct {
 	Method, Path string
 	Client       string
 	Finished     Time
-	Again        Time // when the same client sent the same request again, NoTime when it did not
+	Again        Time // when the same client sent the same request again, if that may change something twice; else NoTime
 }
 
 // Stretch counts the access lines of a time.

@@ -197,7 +197,7 @@ func (t *tally) lateTable(n *gatepost.Night) *table {
 	list := newTable("error at", "request", "client", "finished", "sent again", "failure")
 	for i := range n.Late {
 		l := &n.Late[i]
-		again := "no"
+		again := "–"
 		if l.Again.Known() {
 			again = "after " + period(l.Again.Sub(l.Time))
 		}

@@ -200,8 +200,25 @@ func (k *nightMaker) seeLate(f *gatepost.Failure) {
 	}
 	late := &gatepost.LateAnswer{ID: f.ID, Time: f.Time, Method: f.Method, Path: f.Path, Client: f.Client, Finished: f.Finished, Again: gatepost.NoTime}
 	k.late = append(k.late, late)
+	if !changes(late.Method, late.Path) {
+		return
+	}
 	key := repeatKey{gatepost.HashOf(late.Client), gatepost.KeyOf(late.Method, late.Path)}
 	k.repeat[key] = append(k.repeat[key], late)
+}
+
+// askingMethods are the last parts of paths by which Odoo's clients ask and change nothing, so that asking twice does no harm.
+var askingMethods = []string{
+	"read", "web_read", "search_read", "web_search_read", "search", "search_count", "read_group", "web_read_group", "formatted_read_group", "name_search", "web_name_search",
+	"name_get", "fields_get", "fields_view_get", "get_views", "load_views", "onchange", "default_get", "read_progress_bar", "search_panel_select_range",
+	"search_panel_select_multi_range", "check_access_rights", "has_group", "version_info", "load", "poll", "get_session_info",
+}
+
+// changes reports whether a request may change something, which would be there twice if it were sent again.
+func changes(method, path string) bool {
+	path, _, _ = strings.Cut(path, "?")
+	last := path[strings.LastIndexByte(path, '/')+1:]
+	return method != "GET" && method != "HEAD" && method != "OPTIONS" && !slices.Contains(askingMethods, last)
 }
 
 // toldIncidents are the incidents that a page tells in full, with the number of failures that it lists of each.
