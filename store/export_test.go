@@ -40,6 +40,8 @@ func Statements() [][2]string {
 		{"an argument", selectEvidence},
 		{"all incidents", selectIncidents},
 		{"the text of a line", selectLine},
+		{"what was asked for", selectScope},
+		{"keep what is asked for", updateScope},
 		{"the key of stand-ins", selectRedactionKey},
 		{"the columns of all views", selectViewColumns},
 		{"what lies beneath redacted views", selectBeneath},
