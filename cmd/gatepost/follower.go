@@ -33,7 +33,8 @@ type follower struct {
 	saw   func(*gatepost.Batch)
 	waits func() bool // what is in the file is read elsewhere, as far as it goes
 
-	looked int64     // how long the file was when it was last found out what it is
+	begins int64     // where its text begins, behind the hole of a truncation
+	looked int64     // how long the text was when it was last found out what it is
 	from   int64     // where the step in hand began
 	read   time.Time // when text came last
 	first  gatepost.Time
@@ -47,7 +48,7 @@ const stepSize = 4 << 20
 
 // step reads what is new, but no more than stepSize, and returns how much that was.
 func (f *follower) step(ctx context.Context) (int64, error) {
-	if f.looked < parser.SampleSize && f.following.Size() >= min(2*f.looked, parser.SampleSize) {
+	if f.looked < parser.SampleSize && f.length() >= min(2*f.looked, parser.SampleSize) {
 		if err := f.renew(ctx); err != nil {
 			return 0, err
 		}
@@ -75,6 +76,9 @@ func (f *follower) step(ctx context.Context) (int64, error) {
 	return n, err
 }
 
+// length is how long the text is now.
+func (f *follower) length() int64 { return f.following.Size() - f.begins }
+
 // some ends blocks after stepSize.
 func (f *follower) some(blocks iter.Seq2[source.Cut, error]) iter.Seq2[source.Cut, error] {
 	return func(yield func(source.Cut, error) bool) {
@@ -92,7 +96,7 @@ func (f *follower) mayGoOn() source.Holding {
 	switch {
 	case f.ended:
 		return f.atEnd
-	case f.following.Rewritten() || f.stream.Offset() > f.from || f.behind() > 0:
+	case f.feed == nil || f.following.Rewritten() || f.stream.Offset() > f.from || f.behind() > 0:
 		return source.LastRecord
 	}
 	return max(source.LastLine, holding(f.now().Sub(f.read)))
@@ -106,9 +110,17 @@ func (f *follower) behind() int64 {
 	return max(0, f.following.Size()-f.stream.Offset())
 }
 
+// rewritten reports whether text that was read is not in the file any more.
+func (f *follower) rewritten() bool {
+	if f.feed != nil {
+		f.following.Check(f.stream)
+	}
+	return f.following.Rewritten()
+}
+
 // renew finds out what the file is, and reads it from where it was read before.
 func (f *follower) renew(ctx context.Context) error {
-	if size := f.following.Size(); size == f.looked || f.looked == parser.SampleSize {
+	if f.length() == f.looked || f.looked == parser.SampleSize {
 		return nil // there is nothing new by which to tell
 	}
 	if f.feed == nil && f.waits() {
@@ -122,7 +134,10 @@ func (f *follower) renew(ctx context.Context) error {
 	if bytes.IndexByte(sample, '\n') < 0 && len(sample) < parser.SampleSize {
 		return stream.Close() // a line tells what it is, a piece of one does not
 	}
-	f.looked = int64(len(sample))
+	if f.rewritten() {
+		return stream.Close() // that was another text already
+	}
+	f.begins, f.looked = stream.Offset(), int64(len(sample))
 	if err := f.release(ctx); err != nil {
 		return err
 	}
@@ -210,7 +225,16 @@ func (f *follower) forget() {
 	for _, src := range f.sources() {
 		delete(f.files, src.ID)
 	}
-	f.feed, f.left, f.looked, f.err, f.src = nil, nil, 0, nil, nil
+	f.feed, f.left, f.looked, f.err, f.strands = nil, nil, 0, nil, nil
+	if f.src != nil {
+		i := slices.IndexFunc(f.known, func(k gatepost.Source) bool { return k.ID == f.src.ID })
+		if i < 0 {
+			f.src = nil
+			return
+		}
+		stored := f.known[i]
+		f.src = &stored
+	}
 }
 
 // release lets go of the rows of the file, so that its text can be read on elsewhere.
@@ -236,7 +260,7 @@ func (f *follower) moved(path string) {
 
 // finish reads the file to its end, and leaves there what is held.
 func (f *follower) finish(ctx context.Context, hold source.Holding) error {
-	if f.looked < parser.SampleSize && f.following.Size() > f.looked {
+	if f.looked < parser.SampleSize && f.length() > f.looked {
 		if err := f.renew(ctx); err != nil {
 			return err
 		}

@@ -32,6 +32,8 @@ type ingest struct {
 	begins   map[int]int64     // where reading began, of those that were searched
 	left     []*gatepost.Batch // records that may go on, and are not in the store
 	busy     func(id int) bool // a source is being read, nil when files are read one after the other
+	goesOn   bool              // what is read is followed afterwards
+	before   []gatepost.Source // what the store had in the beginning
 	now      func() time.Time
 	odoo     bool              // a log of Odoo is among the files
 	known    []gatepost.Source // what the store has, whenever it was read
@@ -64,6 +66,7 @@ func (in *ingest) read(ctx context.Context, files []*source.File) (system []*sou
 	if in.known, err = in.store.Sources(ctx); err != nil {
 		return nil, err
 	}
+	in.before = slices.Clone(in.known)
 	logs := in.configurations(files)
 	system = in.systemLogs(ctx, logs, in.now())
 	return system, in.readLogs(ctx, append(logs, system...))
@@ -330,6 +333,10 @@ func (r *fileReading) empty() {
 		r.trouble(cmp.Or(remedy(err), damaged), "%s: %v", r.file.Path, reason(err))
 		return
 	}
+	if r.stream.Offset() > 0 {
+		r.note("%s: holds nothing but NUL bytes", r.file.Path)
+		return
+	}
 	r.note("%s: is empty", r.file.Path)
 }
 
@@ -444,12 +451,17 @@ const (
 	forsaken = time.Hour
 )
 
-// growing tells what may go on where the log ends. Only a store that is kept has a next time, to read it then.
+// growing tells what may go on where the log ends. Only a store that is kept has a next time, to read it then, and a log that is followed
+// gets the rest of its last line at any time.
 func (r *fileReading) growing() source.Holding {
-	if r.db == "" || !r.file.Growing || r.stream.Kind != nil {
+	if r.db == "" && !r.goesOn || !r.file.Growing || r.stream.Kind != nil {
 		return source.Nothing
 	}
-	return holding(r.now().Sub(r.file.Written()))
+	hold := holding(r.now().Sub(r.file.Written()))
+	if r.goesOn {
+		return max(source.LastLine, hold)
+	}
+	return hold
 }
 
 // holding tells what may go on where a log ends that was not written into for a while.

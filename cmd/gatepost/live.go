@@ -125,10 +125,8 @@ func (l *live) poll(ctx context.Context) (bool, error) {
 		}
 		any = any || more
 	}
-	if any {
-		if err := l.store.Flush(ctx); err != nil {
-			return any, err
-		}
+	if err := l.store.Flush(ctx); err != nil { // a record that was held is stored when nothing more comes
+		return any, err
 	}
 	err := l.watch.fates(ctx)
 	l.hear()

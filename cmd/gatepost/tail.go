@@ -69,7 +69,7 @@ func (e *env) follow(ctx context.Context, r *reading, args []string, fromStart b
 	if !fromStart && r.db == "" && !r.since.Known() {
 		r.since = began.Add(-contextBefore)
 	}
-	a, in := &analysis{env: e}, &ingest{reading: r, progress: newProgress(e)}
+	a, in := &analysis{env: e}, &ingest{reading: r, progress: newProgress(e), goesOn: true}
 	var err error
 	if a.files, a.paths, err = e.find(ctx, in, args); err != nil {
 		return nil, a, err
@@ -118,14 +118,22 @@ func (l *live) remember(ledger gatepost.Ledger) (some bool, err error) {
 	return some, nil
 }
 
-// missed says that a part of a log was gone before it was read.
-func (l *live) missed(f *follower, why string) {
-	l.gaps++
+// missed says that a part of a log was gone before it was read, and keeps that with its source, which is nil when nothing at all was read
+// of it.
+func (l *live) missed(ctx context.Context, path string, src *gatepost.Source, why string) error {
 	now := gatepost.TimeOf(l.now())
-	l.tell(gatepost.Change{
-		Kind: gatepost.Missed, Time: now, Text: f.following.Path + ": " + why,
-		Gap: &gatepost.Gap{Source: f.src.ID, From: f.src.Clock.At(f.src.Last), To: now, Why: why},
-	})
+	gap := &gatepost.Gap{From: gatepost.NoTime, To: now, Why: why}
+	if src != nil {
+		gap.Source, gap.From = src.ID, src.Clock.At(src.Last)
+		src.Problem = why
+		if err := l.store.SaveSource(ctx, src); err != nil {
+			return err
+		}
+		l.knows(src)
+	}
+	l.gaps++
+	l.tell(gatepost.Change{Kind: gatepost.Missed, Time: now, Text: path + ": " + why, Gap: gap})
+	return nil
 }
 
 const (

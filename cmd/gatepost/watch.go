@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"gatepost"
@@ -26,6 +28,7 @@ import (
 type watch struct {
 	*ingest
 	followers []*follower
+	paths     []string               // what is to be followed
 	list      func() []string        // the paths of all logs, as they lie there now
 	logs      []string               // those that were named, whose rotated files are not among the paths
 	older     []gatepost.Source      // heads of rotated files that were there before and are not read
@@ -33,8 +36,9 @@ type watch struct {
 	looked    time.Time              // for files, last
 	stirred   bool                   // something changed in a directory since
 	started   bool                   // what appears now was not there before
+	links     map[string]string      // where those logs are that are links
 	saw       func(*gatepost.Batch)
-	missed    func(f *follower, why string)
+	missed    func(ctx context.Context, path string, src *gatepost.Source, why string) error
 	// configured is called when the setup is another one than it was.
 	configured func()
 }
@@ -50,17 +54,13 @@ const (
 
 // newWatch watches what paths name: files, patterns, and what lies in directories.
 func newWatch(in *ingest, paths []string) *watch {
-	w := &watch{ingest: in, list: listed(paths), seen: make(map[string]os.FileInfo)}
+	w := &watch{ingest: in, paths: paths, list: listed(paths), seen: make(map[string]os.FileInfo), links: make(map[string]string)}
 	for _, path := range paths {
 		if info, err := os.Stat(path); err != nil || !info.IsDir() {
 			w.logs = append(w.logs, path)
 		}
 	}
-	in.busy = func(id int) bool {
-		return slices.ContainsFunc(w.followers, func(f *follower) bool {
-			return f.feed != nil && slices.ContainsFunc(f.sources(), func(s *gatepost.Source) bool { return s.ID == id })
-		})
-	}
+	in.busy = func(id int) bool { return w.reader(id) != nil }
 	return w
 }
 
@@ -68,13 +68,38 @@ func newWatch(in *ingest, paths []string) *watch {
 func (w *watch) dirs() []string {
 	var all []string
 	for _, path := range w.logs {
-		all = append(all, filepath.Dir(path))
+		for _, name := range w.names(path) {
+			all = append(all, filepath.Dir(name))
+		}
 	}
 	for _, f := range w.followers {
 		all = append(all, filepath.Dir(f.following.Path))
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
+}
+
+// names are the paths at which a log is rotated: its own, and that to which it is a link, or was when it was seen last.
+func (w *watch) names(path string) []string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		w.links[path] = real
+	}
+	if real := w.links[path]; real != "" && real != path {
+		return []string{path, real}
+	}
+	return []string{path}
+}
+
+// rotations are the files into which a log was rotated, by its path.
+func (w *watch) rotations(path string) (all []string) {
+	for _, name := range w.names(path) {
+		rotated, err := source.Rotations(name)
+		if err != nil {
+			continue // the directory is not there now
+		}
+		all = append(all, rotated...)
+	}
+	return all
 }
 
 // close lets go of all files.
@@ -93,12 +118,13 @@ func (w *watch) look(ctx context.Context) error {
 		return nil
 	}
 	w.looked, w.stirred = now, false
-	for _, path := range w.logs {
-		rotated, err := source.Rotations(path)
-		if err != nil {
-			continue // the directory is not there now
+	if !w.started {
+		if err := w.searchLost(ctx); err != nil {
+			return err
 		}
-		for _, path := range rotated {
+	}
+	for _, path := range w.logs {
+		for _, path := range w.rotations(path) {
 			if err := w.open(ctx, path, true); err != nil {
 				return err
 			}
@@ -133,14 +159,16 @@ func (w *watch) open(ctx context.Context, path string, rotated bool) error {
 	if err != nil {
 		return w.unreadable(path, info, err)
 	}
-	keep, err := w.wants(ctx, f, rotated)
-	if err != nil || !keep {
-		w.seen[path] = info
-		return errors.Join(err, f.Close())
+	what, err := w.wants(ctx, f, rotated)
+	if err == nil && what == toFollow {
+		delete(w.seen, path)
+		w.follow(f)
+		return nil
 	}
-	delete(w.seen, path)
-	w.follow(f)
-	return nil
+	if err == nil && what != later {
+		w.seen[path] = info
+	}
+	return errors.Join(err, f.Close())
 }
 
 func (w *watch) follow(f *source.Following) {
@@ -159,52 +187,201 @@ func (w *watch) unreadable(path string, info os.FileInfo, err error) error {
 	return nil
 }
 
-// wants reports whether a file is one to follow. What is packed is read at once, if it holds something that is new.
-func (w *watch) wants(ctx context.Context, f *source.Following, rotated bool) (bool, error) {
+// interest is what is done with a file that is found.
+type interest int
+
+const (
+	toLeave  interest = iota // until it changes
+	toFollow                 // from now on
+	later                    // it is looked at again, what it is does not show yet
+)
+
+// wants tells what is to be done with a file. What is packed is read at once, if it holds something that is new.
+func (w *watch) wants(ctx context.Context, f *source.Following, rotated bool) (interest, error) {
 	stream, err := f.Open()
 	if err != nil {
 		w.trouble(remedy(err), "%s: %v", f.Path, reason(err))
-		return false, nil
+		return toLeave, nil
 	}
 	defer stream.Close()
 	sample := bytes.Clone(stream.Peek(parser.SampleSize))
 	if parser.DetectConfig(f.Name(), sample) != nil {
 		w.configure(f.File)
-		return false, nil
+		return toLeave, nil
 	}
 	if len(w.withoutStore([]*source.File{f.File})) == 0 {
-		return false, nil
+		return toLeave, nil
 	}
 	packed := stream.Kind != nil
-	if !packed && !rotated {
-		return true, nil
+	if (packed || rotated) && slices.ContainsFunc(w.older, func(o gatepost.Source) bool { return source.BeginsLike(sample, &o) }) {
+		return toLeave, nil
 	}
-	if slices.ContainsFunc(w.older, func(o gatepost.Source) bool { return source.BeginsLike(sample, &o) }) {
-		return false, nil
+	length := f.Size()
+	if packed {
+		if length, err = lengthOf(f.File); err != nil && w.now().Sub(f.Modified) < forsaken {
+			return later, nil // it is being packed
+		}
 	}
-	known := false
+	read := false
 	for _, k := range w.alike(sample) {
+		if o := w.reader(k.ID); o != nil {
+			switch {
+			case o.rewritten():
+				return later, nil // this may be the copy in which the rest stands: see truncated
+			case packed && o.following.BeginsWith(sample), !packed && o.following.Holds(f):
+				read = true // it is read there
+			}
+			continue
+		}
 		at, same, err := f.OpenAt(&k)
 		if err != nil {
-			return false, nil // it is looked at again when it changes
+			return later, nil
 		}
 		more := same && len(at.Peek(1)) > 0
 		at.Close()
 		if more {
-			return !packed, w.readPacked(ctx, packed, f)
+			return w.take(ctx, packed, f)
 		}
-		known = known || same
+		// What is shorter than what was read is a copy from before the end of it.
+		read = read || same || length < k.Position && (packed || rotated || f.Path != k.Path)
 	}
-	if known || len(sample) == 0 {
-		return false, nil
-	}
-	if !w.started {
+	switch {
+	case !packed && !rotated && (!read || !w.started):
+		return toFollow, nil
+	case read || len(sample) == 0:
+		return toLeave, nil
+	case !w.started && !w.after(f):
 		o := gatepost.Source{}
 		o.HeadSize, o.Head = source.Head(sample)
 		w.older = append(w.older, o)
-		return false, nil
+		return toLeave, nil
 	}
-	return !packed, w.readPacked(ctx, packed, f)
+	return w.take(ctx, packed, f)
+}
+
+// lengthOf is how long the text of a packed file is, which must be whole.
+func lengthOf(f *source.File) (int64, error) {
+	s, err := f.Open()
+	if err != nil {
+		return 0, err
+	}
+	defer s.Close()
+	_, err = io.Copy(io.Discard, s)
+	return s.Offset(), err
+}
+
+// reader is what reads a source, nil when nothing does.
+func (w *watch) reader(id int) *follower {
+	i := slices.IndexFunc(w.followers, func(f *follower) bool {
+		return f.feed != nil && slices.ContainsFunc(f.sources(), func(s *gatepost.Source) bool { return s.ID == id })
+	})
+	if i < 0 {
+		return nil
+	}
+	return w.followers[i]
+}
+
+// take follows a file, or reads it at once.
+func (w *watch) take(ctx context.Context, packed bool, f *source.Following) (interest, error) {
+	if packed {
+		return toLeave, w.readPacked(ctx, f)
+	}
+	return toFollow, nil
+}
+
+// family is the log of which a path is a rotation, as far as the paths of what was read tell, or else the path itself.
+func (w *watch) family(path string) string {
+	log := path
+	try := func(p string) {
+		if len(p) < len(log) && source.IsRotation(p, path) {
+			log = p
+		}
+	}
+	for _, p := range w.logs {
+		try(p)
+		try(w.links[p])
+		if w.links[p] == path {
+			log = path
+		}
+	}
+	for i := range w.before {
+		try(w.before[i].Path)
+	}
+	return log
+}
+
+// newest is the source of a log that was read last.
+func (w *watch) newest(of []gatepost.Source, log string) *gatepost.Source {
+	var last *gatepost.Source
+	for i := range of {
+		if k := &of[i]; k.Format != "" && k.Position > 0 && !w.isStrand(k) && w.family(k.Path) == log && (last == nil || k.ID > last.ID) {
+			last = k
+		}
+	}
+	return last
+}
+
+// isStrand reports whether a row is that of a strand of another one, which stands for the file.
+func (w *watch) isStrand(row *gatepost.Source) bool {
+	return row.Strand+row.Host != "" && slices.ContainsFunc(w.known, func(k gatepost.Source) bool { return k.ID != row.ID && isStrandOf(&k, row) })
+}
+
+// after reports whether a rotated file is from the time when nobody read the log: it was written into after the last line that was read.
+func (w *watch) after(f *source.Following) bool {
+	last := w.newest(w.before, w.family(f.Path))
+	return last != nil && last.Last.Known() && !f.Modified.Before(last.Clock.At(last.Last).Std().Truncate(time.Second))
+}
+
+// searchLost says which logs that were read before are nowhere any more: what was written into them since is lost.
+func (w *watch) searchLost(ctx context.Context) error {
+	said := make(map[int]bool)
+	for _, of := range [][]gatepost.Source{w.before, w.known} {
+		for i := range of {
+			log := w.family(of[i].Path)
+			k := w.newest(of, log)
+			if k == nil || k.ID != of[i].ID || said[k.ID] || !w.concerns(log) || w.isThere(k, log) {
+				continue
+			}
+			said[k.ID] = true
+			src := *k
+			if err := w.missed(ctx, k.Path, &src, "what was read of it is nowhere any more: what was written behind that is lost"); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// concerns reports whether a log is among those that are followed.
+func (w *watch) concerns(log string) bool {
+	return slices.ContainsFunc(w.paths, func(path string) bool {
+		return log == path || log == w.links[path] || strings.HasPrefix(log, strings.TrimSuffix(path, string(filepath.Separator))+string(filepath.Separator))
+	}) || slices.Contains(w.list(), log)
+}
+
+// isThere reports whether a source lies somewhere, as far as it was read, or a copy of its beginning.
+func (w *watch) isThere(k *gatepost.Source, log string) bool {
+	paths := append(w.rotations(log), log, k.Path)
+	for _, path := range slices.Backward(paths) {
+		f, err := source.Follow(path)
+		if err != nil {
+			continue
+		}
+		at, same, err := f.OpenAt(k)
+		there := same
+		if err == nil {
+			if !same && path != log && source.BeginsLike(at.Peek(source.HeadSize), k) {
+				length, err := lengthOf(f.File)
+				there = err == nil && length < k.Position
+			}
+			at.Close()
+		}
+		f.Close()
+		if there {
+			return true
+		}
+	}
+	return false
 }
 
 // configure takes what a configuration file says that came, or was changed, while logs are followed.
@@ -224,10 +401,7 @@ func (w *watch) configure(f *source.File) {
 }
 
 // readPacked reads a packed file to its end.
-func (w *watch) readPacked(ctx context.Context, packed bool, f *source.Following) error {
-	if !packed {
-		return nil
-	}
+func (w *watch) readPacked(ctx context.Context, f *source.Following) error {
 	files, _ := source.Find(ctx, []string{f.Path}, nil, w.now())
 	for _, file := range files {
 		r := &fileReading{ingest: w.ingest, file: file, done: make(chan struct{})}
@@ -244,7 +418,13 @@ func (w *watch) readPacked(ctx context.Context, packed bool, f *source.Following
 // waits reports whether a file is the copy of one that is read, as far as it goes: when that one is truncated, it is where the rest stands.
 func (w *watch) waits(f *source.Following) bool {
 	return slices.ContainsFunc(w.followers, func(o *follower) bool {
-		return o.feed != nil && f.Size() <= o.following.Size() && !o.following.Rewritten() && f.BeginsAs(o.following)
+		switch {
+		case o.feed == nil || o.following == f:
+			return false
+		case o.rewritten():
+			return f.BeginsWith(o.sample[:o.src.HeadSize]) // which of them has the rest is found out now
+		}
+		return f.Size() <= o.following.Size() && f.BeginsAs(o.following)
 	})
 }
 
@@ -276,37 +456,71 @@ func (w *watch) fates(ctx context.Context) error {
 
 // truncated reads on in a copy what was not read of a file before it was truncated, and lets the file be found anew.
 func (w *watch) truncated(ctx context.Context, f *follower) error {
-	if f.feed == nil {
-		return w.drop(ctx, f)
-	}
-	rotated, err := source.Rotations(f.following.Path)
-	if err != nil {
-		rotated = nil
-	}
-	for _, path := range slices.Backward(rotated) {
-		c, err := source.Follow(path)
-		if err != nil {
-			continue
-		}
-		at, same, err := c.OpenAt(f.src)
-		if err != nil || !same {
-			c.Close()
-			continue
-		}
-		packed := at.Kind != nil
-		at.Close()
-		if err := w.remove(ctx, f); err != nil {
+	if f.src == nil || f.src.Format == "" {
+		if err := w.drop(ctx, f); err != nil {
 			return err
 		}
-		if packed {
-			return errors.Join(w.readPacked(ctx, true, c), c.Close())
+		if f.src == nil && f.following.Held() > 0 {
+			return w.missed(ctx, f.following.Path, nil, "the file was truncated before a line of it was finished")
 		}
-		w.follow(c)
-		w.stirred = true
 		return nil
 	}
-	w.missed(f, "the file was truncated, and no copy of it was found: what was written before that and not read is lost")
-	return w.drop(ctx, f)
+	c, packed, length := w.copyOf(f)
+	switch {
+	case c == nil:
+		if err := w.drop(ctx, f); err != nil {
+			return err
+		}
+		return w.missed(ctx, f.following.Path, f.src, "the file was truncated, and no copy of it was found: what was written before that and not read is lost")
+	case f.feed != nil && length < f.stream.Offset():
+		// More was read than is in the copy, which was made before.
+		return errors.Join(w.drop(ctx, f), c.Close())
+	}
+	if err := w.remove(ctx, f); err != nil {
+		return errors.Join(err, c.Close())
+	}
+	if packed {
+		return errors.Join(w.readPacked(ctx, c), c.Close())
+	}
+	if slices.ContainsFunc(w.followers, func(o *follower) bool { return o.following.Same(c) }) {
+		return c.Close()
+	}
+	w.follow(c)
+	return nil
+}
+
+// copyOf finds the copy of a file that was made before it was truncated, and how long its text is. A file that is packed meanwhile has
+// another name than it had in the list.
+func (w *watch) copyOf(f *follower) (c *source.Following, packed bool, length int64) {
+	for range 3 {
+		vanished := false
+		for _, path := range slices.Backward(w.rotations(f.following.Path)) {
+			c, err := source.Follow(path)
+			if err != nil {
+				vanished = vanished || errors.Is(err, fs.ErrNotExist)
+				continue
+			}
+			at, same, err := c.OpenAt(f.src)
+			if err != nil {
+				c.Close()
+				continue
+			}
+			begins := same || source.BeginsLike(at.Peek(source.HeadSize), f.src)
+			packed := at.Kind != nil
+			at.Close()
+			if begins {
+				length, err := lengthOf(c.File)
+				if err == nil && (same || length < f.src.Position) {
+					return c, packed, length
+				}
+			}
+			c.Close()
+		}
+		if !vanished {
+			break
+		}
+	}
+	return nil, false, 0
 }
 
 // drop ends the following of a file: what is left of it is as it stays.
@@ -319,10 +533,12 @@ func (w *watch) drop(ctx context.Context, f *follower) error {
 
 // remove lets go of a file.
 func (w *watch) remove(ctx context.Context, f *follower) error {
+	if err := f.release(ctx); err != nil {
+		return err // it is tried again
+	}
 	w.followers = slices.DeleteFunc(w.followers, func(o *follower) bool { return o == f })
 	w.stirred = true
-	err := f.release(ctx)
-	return errors.Join(err, f.following.Close())
+	return f.following.Close()
 }
 
 // trouble is what is wrong with a path, said as a note since following goes on.

@@ -97,6 +97,9 @@ func (f *File) IsBeginningOf(other *File) bool {
 		return false
 	}
 	defer b.Close()
+	if a.Offset() != b.Offset() {
+		return false // the hole of one is longer
+	}
 	for {
 		text := a.Peek(PeekSize)
 		if len(text) == 0 {
