@@ -148,9 +148,11 @@ func (f *follower) renew(ctx context.Context) error {
 	if err := f.growHead(ctx); err != nil {
 		return err
 	}
+	f.ingest.note("DBG renew %s is %d at %d, head %d", f.following.Path, f.src.ID, f.src.Position, f.src.HeadSize)
 	f.cutter = &source.Cutter{Source: f.src.ID, Starts: f.parser.Starts(), Ends: f.parser.Ends(), Hold: f.mayGoOn}
 	f.cutter.Begin(f.stream, f.src)
 	f.parsers = make(map[*parser.Strand]*parser.Parser)
+	f.knows(f.src)
 	f.feed = newFeed(f.cutter, f.stream, *f.src, f.parser, func(fill func(*piece)) bool {
 		fill(&f.piece)
 		f.err = f.take(ctx, &f.piece)

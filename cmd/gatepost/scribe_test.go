@@ -138,6 +138,9 @@ func (s *scribe) finish() {
 // look is called when the reader has looked and read all there was.
 func (s *scribe) look() {
 	s.seen, s.unseen = len(s.written)-1, false
+	if s.partly > 0 {
+		s.seen = s.partly - 1
+	}
 }
 
 // settled is called when the reader had time to store what it had read.

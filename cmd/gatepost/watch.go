@@ -172,6 +172,7 @@ func (w *watch) open(ctx context.Context, path string, rotated bool) error {
 }
 
 func (w *watch) follow(f *source.Following) {
+	w.note("DBG follow %s", f.Path)
 	next := w.newFollower(f)
 	next.saw, next.waits = w.saw, func() bool { return w.waits(f) }
 	w.followers = append(w.followers, next)
@@ -224,12 +225,18 @@ func (w *watch) wants(ctx context.Context, f *source.Following, rotated bool) (i
 	}
 	read := false
 	for _, k := range w.alike(sample) {
+		w.note("DBG %s len %d alike %d at %d reader %t", f.Path, length, k.ID, k.Position, w.reader(k.ID) != nil)
 		if o := w.reader(k.ID); o != nil {
 			switch {
 			case o.rewritten():
 				return later, nil // this may be the copy in which the rest stands: see truncated
 			case packed && o.following.BeginsWith(sample), !packed && o.following.Holds(f):
 				read = true // it is read there
+			case !packed && f.Holds(o.following) && w.isRotationOf(o.following.Path, f.Path):
+				// That is a copy of this, which is read on from where it ends.
+				if err := w.remove(ctx, o); err != nil {
+					return later, err
+				}
 			}
 			continue
 		}
@@ -403,6 +410,7 @@ func (w *watch) configure(f *source.File) {
 // readPacked reads a packed file to its end.
 func (w *watch) readPacked(ctx context.Context, f *source.Following) error {
 	files, _ := source.Find(ctx, []string{f.Path}, nil, w.now())
+	w.note("DBG readpacked %s %d", f.Path, len(files))
 	for _, file := range files {
 		r := &fileReading{ingest: w.ingest, file: file, done: make(chan struct{})}
 		if err := r.begin(ctx); err != nil {
@@ -419,13 +427,20 @@ func (w *watch) readPacked(ctx context.Context, f *source.Following) error {
 func (w *watch) waits(f *source.Following) bool {
 	return slices.ContainsFunc(w.followers, func(o *follower) bool {
 		switch {
-		case o.feed == nil || o.following == f:
+		case o.following == f:
 			return false
+		case o.feed == nil:
+			return w.isRotationOf(f.Path, o.following.Path) && f.Size() > 0 && o.following.Holds(f)
 		case o.rewritten():
-			return f.BeginsWith(o.sample[:o.src.HeadSize]) // which of them has the rest is found out now
+			return true // which of them has the rest is found out now
 		}
-		return f.Size() <= o.following.Size() && f.BeginsAs(o.following)
+		return o.following.Holds(f)
 	})
+}
+
+// isRotationOf reports whether a file has a name that rotation gives to a log.
+func (w *watch) isRotationOf(path, log string) bool {
+	return slices.ContainsFunc(w.names(log), func(name string) bool { return source.IsRotation(name, path) })
 }
 
 // fates sees what became of the files.
@@ -466,6 +481,7 @@ func (w *watch) truncated(ctx context.Context, f *follower) error {
 		return nil
 	}
 	c, packed, length := w.copyOf(f)
+	w.note("DBG truncated %s %d copy %t length %d size %d", f.following.Path, f.src.ID, c != nil, length, f.following.Size())
 	switch {
 	case c == nil:
 		if err := w.drop(ctx, f); err != nil {
@@ -474,6 +490,11 @@ func (w *watch) truncated(ctx context.Context, f *follower) error {
 		return w.missed(ctx, f.following.Path, f.src, "the file was truncated, and no copy of it was found: what was written before that and not read is lost")
 	case f.feed != nil && length < f.stream.Offset():
 		// More was read than is in the copy, which was made before.
+		if i := slices.IndexFunc(w.followers, func(o *follower) bool { return o.following.Same(c) }); i >= 0 {
+			if err := w.remove(ctx, w.followers[i]); err != nil {
+				return errors.Join(err, c.Close())
+			}
+		}
 		return errors.Join(w.drop(ctx, f), c.Close())
 	}
 	if err := w.remove(ctx, f); err != nil {
@@ -505,11 +526,14 @@ func (w *watch) copyOf(f *follower) (c *source.Following, packed bool, length in
 				c.Close()
 				continue
 			}
-			begins := same || source.BeginsLike(at.Peek(source.HeadSize), f.src)
+			w.note("DBG copyOf? %s same %t position %d head %d", path, same, f.src.Position, f.src.HeadSize)
+			text := at.Peek(parser.SampleSize)
+			begins := same || source.BeginsLike(text, f.src) || len(text) > 0 && bytes.HasPrefix(f.sample, text)
 			packed := at.Kind != nil
 			at.Close()
 			if begins {
 				length, err := lengthOf(c.File)
+				w.note("DBG copyOf %s same %t length %d position %d %v", path, same, length, f.src.Position, err)
 				if err == nil && (same || length < f.src.Position) {
 					return c, packed, length
 				}

@@ -173,8 +173,12 @@ func (r *grown) Read(p []byte) (int, error) {
 // Seek goes to an offset from the beginning.
 func (r *grown) Seek(offset int64, _ int) (int64, error) {
 	before := make([]byte, min(offset, TailSize))
-	if _, err := r.of.file.ReadAt(before, offset-int64(len(before))); err != nil && err != io.EOF {
+	n, err := r.of.file.ReadAt(before, offset-int64(len(before)))
+	if err != nil && err != io.EOF {
 		return r.at, err
+	}
+	if n < len(before) {
+		before = nil // there is no text at that offset, and so none that must stay
 	}
 	r.at, r.tail = offset, tail{before}
 	return offset, nil
