@@ -45,6 +45,7 @@ type scribe struct {
 // late is a file that was rotated and is still written into.
 type late struct {
 	f     *os.File
+	at    int64 // where it writes, -1 when that is the end
 	lines int
 }
 
@@ -74,12 +75,12 @@ func (s *scribe) next() (serial int, text string) {
 	return serial, s.text(s, serial)
 }
 
-// put writes bytes into the file: at its end, or where a writer without O_APPEND believes that it is.
-func (s *scribe) put(f *os.File, text []byte) {
-	if f == s.f && s.hole >= 0 {
-		_, err := f.WriteAt(text, s.hole)
+// put writes bytes into a file: at its end, or where a writer without O_APPEND believes that it is.
+func (s *scribe) put(f *os.File, at *int64, text []byte) {
+	if *at >= 0 {
+		_, err := f.WriteAt(text, *at)
 		s.must(err)
-		s.hole += int64(len(text))
+		*at += int64(len(text))
 	} else {
 		_, err := f.Write(text)
 		s.must(err)
@@ -108,12 +109,11 @@ func (s *scribe) write(lines int) {
 	if len(s.pending) == 0 {
 		s.partly = 0
 	}
-	s.put(s.f, all)
+	s.put(s.f, &s.hole, all)
 	for i := len(s.late) - 1; i >= 0; i-- { // the others go on as well
 		l := &s.late[i]
-		serial, text := s.next()
-		_ = serial
-		s.put(l.f, []byte(text))
+		_, text := s.next()
+		s.put(l.f, &l.at, []byte(text))
 		if l.lines--; l.lines <= 0 {
 			l.f.Close()
 			s.late = slices.Delete(s.late, i, i+1)
@@ -131,7 +131,7 @@ func (s *scribe) complete() []byte {
 // finish writes that rest.
 func (s *scribe) finish() {
 	if rest := s.complete(); len(rest) > 0 {
-		s.put(s.f, rest)
+		s.put(s.f, &s.hole, rest)
 	}
 }
 
@@ -207,7 +207,7 @@ func (s *scribe) rename(tardy bool) {
 	s.old = append(s.old, to)
 	if tardy {
 		s.ops["late writes"]++
-		s.late = append(s.late, late{s.f, 1 + s.rnd.IntN(4)})
+		s.late = append(s.late, late{s.f, s.hole, 1 + s.rnd.IntN(4)})
 	} else {
 		s.f.Close()
 	}
@@ -283,11 +283,15 @@ func (s *scribe) empty() {
 		}
 	}
 	s.touch(s.f)
-	s.current = nil
+	s.current, s.unseen = nil, true
 }
 
 // truncate takes away what is in the file: what nobody read yet, and what a reader that is killed later had not stored.
 func (s *scribe) truncate() {
+	if s.unseen {
+		s.rename(false) // a text that nobody has ever seen leaves no trace
+		return
+	}
 	s.did("truncate")
 	for i, n := range s.current {
 		if s.down || n > s.seen || i >= len(s.current)-3 {
@@ -335,7 +339,7 @@ func serialLine(s *scribe, serial int) string {
 	return fmt.Sprintf("10.0.0.%d - - [%s] \"GET /web/%d HTTP/1.1\" %d %d \"-\" \"%s\"%s", serial%250, s.written[serial].UTC().Format("02/Jan/2006:15:04:05 -0700"), serial%7, status, serial, agent, end)
 }
 
-// odooRecord is a record of Odoo's log: the statements are the serial number. Some are tracebacks, which end with it.
+// odooRecord is a record of Odoo's log: the statements are the serial number. Some are tracebacks, of a logger that has it.
 func odooRecord(s *scribe, serial int) string {
 	at := s.written[serial].UTC()
 	stamp := at.Format("2006-01-02 15:04:05,000")
@@ -343,10 +347,10 @@ func odooRecord(s *scribe, serial int) string {
 		return fmt.Sprintf("%s 4711 INFO prod werkzeug: 127.0.0.1 - - [%s] \"GET /web/%d HTTP/1.1\" 200 - %d 0.004 0.012\n", stamp, at.Format("02/Jan/2006 15:04:05"), serial%7, serial)
 	}
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s 4711 ERROR prod odoo.addons.ежик: failed\nTraceback (most recent call last):\n", stamp)
+	fmt.Fprintf(&b, "%s 4711 ERROR prod odoo.addons.n%d: failed\nTraceback (most recent call last):\n", stamp, serial)
 	for range s.rnd.IntN(30) {
 		b.WriteString("  File \"/opt/odoo/odoo/http.py\", line 1584, in _serve_db\n    return service_model.retrying(self._serve_ir_http, self.env)\n")
 	}
-	fmt.Fprintf(&b, "ValueError: serial %d.\n", serial)
+	fmt.Fprintf(&b, "ValueError: ежик\n")
 	return b.String()
 }

@@ -308,7 +308,7 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-var serialIn = regexp.MustCompile(`serial (\d+)\.$`)
+var serialIn = regexp.MustCompile(`^odoo\.addons\.n(\d+)$`)
 
 // counts counts the serials in the store: of the requests by their lane, and those in records of several lines.
 func (p *tortured) counts(t *testing.T) (requests map[gatepost.Lane]map[int]int, records map[int]int) {
@@ -331,7 +331,7 @@ func (p *tortured) counts(t *testing.T) (requests map[gatepost.Lane]map[int]int,
 		if err != nil {
 			t.Fatal(err)
 		}
-		if m := serialIn.FindStringSubmatch(e.Text); m != nil {
+		if m := serialIn.FindStringSubmatch(e.Name); m != nil {
 			records[must(strconv.Atoi(m[1]))]++
 		}
 	}

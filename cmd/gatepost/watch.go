@@ -443,14 +443,15 @@ func (w *watch) isRotationOf(path, log string) bool {
 	return slices.ContainsFunc(w.names(log), func(name string) bool { return source.IsRotation(name, path) })
 }
 
-// fates sees what became of the files.
-func (w *watch) fates(ctx context.Context) error {
+// fates sees what became of the files, and reports whether one was truncated.
+func (w *watch) fates(ctx context.Context) (truncated bool, err error) {
 	var old []*follower
 	for _, f := range slices.Clone(w.followers) {
 		if f.following.Rewritten() {
 			if err := w.truncated(ctx, f); err != nil {
-				return err
+				return true, err
 			}
+			truncated = true
 			continue
 		}
 		if f.following.Fate() == source.Stays {
@@ -462,11 +463,11 @@ func (w *watch) fates(ctx context.Context) error {
 	for i, f := range old {
 		if now := w.now(); now.Sub(f.read) >= readOn || len(old)-i > mostOld && now.Sub(f.read) >= over {
 			if err := w.drop(ctx, f); err != nil {
-				return err
+				return truncated, err
 			}
 		}
 	}
-	return nil
+	return truncated, nil
 }
 
 // truncated reads on in a copy what was not read of a file before it was truncated, and lets the file be found anew.
