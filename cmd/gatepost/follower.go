@@ -148,7 +148,6 @@ func (f *follower) renew(ctx context.Context) error {
 	if err := f.growHead(ctx); err != nil {
 		return err
 	}
-	f.ingest.note("DBG renew %s is %d at %d, head %d", f.following.Path, f.src.ID, f.src.Position, f.src.HeadSize)
 	f.cutter = &source.Cutter{Source: f.src.ID, Starts: f.parser.Starts(), Ends: f.parser.Ends(), Hold: f.mayGoOn}
 	f.cutter.Begin(f.stream, f.src)
 	f.parsers = make(map[*parser.Strand]*parser.Parser)

@@ -390,7 +390,14 @@ func (in *ingest) alike(sample []byte) []gatepost.Source {
 func (in *ingest) containedIn(f *source.File, sample []byte) string {
 	for _, k := range in.alike(sample) {
 		other := in.files[k.ID]
-		if other == nil || k.Format == "" {
+		if k.Format == "" {
+			continue
+		}
+		if other == nil {
+			// What is shorter than what was read of a log is a copy from before the end of it: since then that was truncated.
+			if length, err := f.Length(); err == nil && length < k.Position && source.IsRotation(k.Path, f.Path) {
+				return k.Path
+			}
 			continue
 		}
 		if f.IsBeginningOf(other) {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -172,7 +171,6 @@ func (w *watch) open(ctx context.Context, path string, rotated bool) error {
 }
 
 func (w *watch) follow(f *source.Following) {
-	w.note("DBG follow %s", f.Path)
 	next := w.newFollower(f)
 	next.saw, next.waits = w.saw, func() bool { return w.waits(f) }
 	w.followers = append(w.followers, next)
@@ -219,13 +217,12 @@ func (w *watch) wants(ctx context.Context, f *source.Following, rotated bool) (i
 	}
 	length := f.Size()
 	if packed {
-		if length, err = lengthOf(f.File); err != nil && w.now().Sub(f.Modified) < forsaken {
+		if length, err = f.File.Length(); err != nil && w.now().Sub(f.Modified) < forsaken {
 			return later, nil // it is being packed
 		}
 	}
 	read := false
 	for _, k := range w.alike(sample) {
-		w.note("DBG %s len %d alike %d at %d reader %t", f.Path, length, k.ID, k.Position, w.reader(k.ID) != nil)
 		if o := w.reader(k.ID); o != nil {
 			switch {
 			case o.rewritten():
@@ -264,17 +261,6 @@ func (w *watch) wants(ctx context.Context, f *source.Following, rotated bool) (i
 		return toLeave, nil
 	}
 	return w.take(ctx, packed, f)
-}
-
-// lengthOf is how long the text of a packed file is, which must be whole.
-func lengthOf(f *source.File) (int64, error) {
-	s, err := f.Open()
-	if err != nil {
-		return 0, err
-	}
-	defer s.Close()
-	_, err = io.Copy(io.Discard, s)
-	return s.Offset(), err
 }
 
 // reader is what reads a source, nil when nothing does.
@@ -321,7 +307,7 @@ func (w *watch) family(path string) string {
 func (w *watch) newest(of []gatepost.Source, log string) *gatepost.Source {
 	var last *gatepost.Source
 	for i := range of {
-		if k := &of[i]; k.Format != "" && k.Position > 0 && !w.isStrand(k) && w.family(k.Path) == log && (last == nil || k.ID > last.ID) {
+		if k := &of[i]; k.Format != "" && k.Lines > 0 && !w.isStrand(k) && w.family(k.Path) == log && (last == nil || k.ID > last.ID) {
 			last = k
 		}
 	}
@@ -378,7 +364,7 @@ func (w *watch) isThere(k *gatepost.Source, log string) bool {
 		there := same
 		if err == nil {
 			if !same && path != log && source.BeginsLike(at.Peek(source.HeadSize), k) {
-				length, err := lengthOf(f.File)
+				length, err := f.File.Length()
 				there = err == nil && length < k.Position
 			}
 			at.Close()
@@ -410,7 +396,6 @@ func (w *watch) configure(f *source.File) {
 // readPacked reads a packed file to its end.
 func (w *watch) readPacked(ctx context.Context, f *source.Following) error {
 	files, _ := source.Find(ctx, []string{f.Path}, nil, w.now())
-	w.note("DBG readpacked %s %d", f.Path, len(files))
 	for _, file := range files {
 		r := &fileReading{ingest: w.ingest, file: file, done: make(chan struct{})}
 		if err := r.begin(ctx); err != nil {
@@ -482,7 +467,6 @@ func (w *watch) truncated(ctx context.Context, f *follower) error {
 		return nil
 	}
 	c, packed, length := w.copyOf(f)
-	w.note("DBG truncated %s %d copy %t length %d size %d", f.following.Path, f.src.ID, c != nil, length, f.following.Size())
 	switch {
 	case c == nil:
 		if err := w.drop(ctx, f); err != nil {
@@ -496,7 +480,7 @@ func (w *watch) truncated(ctx context.Context, f *follower) error {
 				return errors.Join(err, c.Close())
 			}
 		}
-		return errors.Join(w.drop(ctx, f), c.Close())
+		return errors.Join(w.drop(ctx, f), w.passed(ctx, f, c), c.Close())
 	}
 	if err := w.remove(ctx, f); err != nil {
 		return errors.Join(err, c.Close())
@@ -508,6 +492,20 @@ func (w *watch) truncated(ctx context.Context, f *follower) error {
 		return c.Close()
 	}
 	w.follow(c)
+	return nil
+}
+
+// passed remembers a copy as one that was read, because the file of which it is one was.
+func (w *watch) passed(ctx context.Context, f *follower, c *source.Following) error {
+	src, err := c.Passed()
+	if err != nil {
+		return nil // it is gone by now
+	}
+	src.Format, src.Dialect, src.Stamps = f.src.Format, f.src.Dialect, f.src.Stamps
+	if err := w.store.AddSource(ctx, &src); err != nil {
+		return err
+	}
+	w.knows(&src)
 	return nil
 }
 
@@ -527,14 +525,12 @@ func (w *watch) copyOf(f *follower) (c *source.Following, packed bool, length in
 				c.Close()
 				continue
 			}
-			w.note("DBG copyOf? %s same %t position %d head %d", path, same, f.src.Position, f.src.HeadSize)
 			text := at.Peek(parser.SampleSize)
 			begins := same || source.BeginsLike(text, f.src) || len(text) > 0 && bytes.HasPrefix(f.sample, text)
 			packed := at.Kind != nil
 			at.Close()
 			if begins {
-				length, err := lengthOf(c.File)
-				w.note("DBG copyOf %s same %t length %d position %d %v", path, same, length, f.src.Position, err)
+				length, err := c.File.Length()
 				if err == nil && (same || length < f.src.Position) {
 					return c, packed, length
 				}

@@ -170,8 +170,11 @@ func (r *grown) Read(p []byte) (int, error) {
 	return len(text), nil
 }
 
-// Seek goes to an offset from the beginning.
-func (r *grown) Seek(offset int64, _ int) (int64, error) {
+// Seek goes to an offset.
+func (r *grown) Seek(offset int64, whence int) (int64, error) {
+	if whence == io.SeekEnd {
+		offset += r.of.Size()
+	}
 	before := make([]byte, min(offset, TailSize))
 	n, err := r.of.file.ReadAt(before, offset-int64(len(before)))
 	if err != nil && err != io.EOF {
