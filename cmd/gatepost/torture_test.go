@@ -82,7 +82,7 @@ func (p *tortured) start(t *testing.T) {
 		switch c.Kind {
 		case gatepost.Missed:
 			p.gaps = append(p.gaps, *c.Gap)
-			p.say("missed %s", c.Text)
+			p.say("missed %s from %s", c.Text, c.Gap.From)
 		case gatepost.Noted:
 			p.say("noted %s", c.Text)
 		}
@@ -105,6 +105,9 @@ func (p *tortured) kill(t *testing.T) {
 		if err := os.WriteFile(next+suffix, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+	for _, k := range must(p.store.Sources(t.Context())) {
+		p.say("AT KILL %d %s position %d head %d", k.ID, k.Path, k.Position, k.HeadSize)
 	}
 	p.watch.close()
 	p.a.close()
@@ -353,6 +356,9 @@ func (p *tortured) check(t *testing.T, s *scribe, counted map[int]int) (bad bool
 			if !s.gone[n] {
 				lost = append(lost, n)
 			} else if !p.said(s.written[n]) {
+				if len(unsaid) == 0 || unsaid[len(unsaid)-1] < n-1 {
+					p.trace = append(p.trace, fmt.Sprintf("UNSAID %d at %s", n, s.written[n].Format("15:04:05.000")))
+				}
 				unsaid = append(unsaid, n)
 			}
 		case 1:

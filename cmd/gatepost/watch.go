@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -307,7 +308,7 @@ func (w *watch) family(path string) string {
 func (w *watch) newest(of []gatepost.Source, log string) *gatepost.Source {
 	var last *gatepost.Source
 	for i := range of {
-		if k := &of[i]; k.Format != "" && k.Lines > 0 && !w.isStrand(k) && w.family(k.Path) == log && (last == nil || k.ID > last.ID) {
+		if k := &of[i]; w.counts(k) && w.family(k.Path) == log && (last == nil || k.ID > last.ID) {
 			last = k
 		}
 	}
@@ -325,24 +326,52 @@ func (w *watch) after(f *source.Following) bool {
 	return last != nil && last.Last.Known() && !f.Modified.Before(last.Clock.At(last.Last).Std().Truncate(time.Second))
 }
 
-// searchLost says which logs that were read before are nowhere any more: what was written into them since is lost.
+// searchLost says which logs that were read before are nowhere any more: what was written into them since is lost. Of each log the sources are
+// looked for into which something may have been written: the one at its path, the youngest, and the one with the last line.
 func (w *watch) searchLost(ctx context.Context) error {
 	said := make(map[int]bool)
 	for _, of := range [][]gatepost.Source{w.before, w.known} {
+		logs := make(map[string][]*gatepost.Source)
 		for i := range of {
-			log := w.family(of[i].Path)
-			k := w.newest(of, log)
-			if k == nil || k.ID != of[i].ID || said[k.ID] || !w.concerns(log) || w.isThere(k, log) {
+			if k := &of[i]; w.counts(k) && k.Problem == "" {
+				log := w.family(k.Path)
+				logs[log] = append(logs[log], k)
+			}
+		}
+		for log, all := range logs {
+			if !w.concerns(log) {
 				continue
 			}
-			said[k.ID] = true
-			src := *k
-			if err := w.missed(ctx, k.Path, &src, "what was read of it is nowhere any more: what was written behind that is lost"); err != nil {
-				return err
+			young := slices.MaxFunc(all, func(a, b *gatepost.Source) int { return cmp.Compare(a.ID, b.ID) })
+			late := slices.MaxFunc(all, func(a, b *gatepost.Source) int { return cmp.Compare(a.Last, b.Last) })
+			there := slices.MaxFunc(all, func(a, b *gatepost.Source) int {
+				return cmp.Or(cmp.Compare(btoi(a.Path == log), btoi(b.Path == log)), cmp.Compare(a.ID, b.ID))
+			})
+			for _, k := range []*gatepost.Source{young, late, there} {
+				if said[k.ID] || w.isThere(k, log) {
+					continue
+				}
+				said[k.ID] = true
+				src := *k
+				if err := w.missed(ctx, k.Path, &src, "what was read of it is nowhere any more: what was written behind that is lost"); err != nil {
+					return err
+				}
 			}
 		}
 	}
 	return nil
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// counts reports whether a source is a file of which something was read.
+func (w *watch) counts(k *gatepost.Source) bool {
+	return k.Format != "" && k.Lines > 0 && !w.isStrand(k)
 }
 
 // concerns reports whether a log is among those that are followed.
@@ -500,6 +529,9 @@ func (w *watch) passed(ctx context.Context, f *follower, c *source.Following) er
 	src, err := c.Passed()
 	if err != nil {
 		return nil // it is gone by now
+	}
+	if src.HeadSize == f.src.HeadSize && src.Head == f.src.Head {
+		return nil // it is known by the head of the file
 	}
 	src.Format, src.Dialect, src.Stamps = f.src.Format, f.src.Dialect, f.src.Stamps
 	if err := w.store.AddSource(ctx, &src); err != nil {
