@@ -222,7 +222,7 @@ func (w *watch) wants(ctx context.Context, f *source.Following, rotated bool) (i
 			return later, nil // it is being packed
 		}
 	}
-	read := false
+	read, old := false, false
 	for _, k := range w.alike(sample) {
 		if o := w.reader(k.ID); o != nil {
 			switch {
@@ -248,10 +248,11 @@ func (w *watch) wants(ctx context.Context, f *source.Following, rotated bool) (i
 			return w.take(ctx, packed, f)
 		}
 		// What is shorter than what was read is a copy from before the end of it.
-		read = read || same || length < k.Position && (packed || rotated || f.Path != k.Path)
+		old = old || !same && length < k.Position && (packed || rotated || f.Path != k.Path)
+		read = read || same || old
 	}
 	switch {
-	case !packed && !rotated && (!read || !w.started):
+	case !packed && !rotated && (!read || !w.started && !old):
 		return toFollow, nil
 	case read || len(sample) == 0:
 		return toLeave, nil
