@@ -137,7 +137,10 @@ func (s *scribe) finish() {
 
 // look is called when the reader has looked and read all there was.
 func (s *scribe) look() {
-	s.seen, s.unseen = len(s.written)-1, false
+	s.seen = len(s.written) - 1
+	if len(s.current) > 1 { // a file that had nothing in it may be truncated unseen
+		s.unseen = false
+	}
 	if s.partly > 0 {
 		s.seen = s.partly - 1
 	}
@@ -318,6 +321,46 @@ func (s *scribe) remove() {
 		s.deleted = append(s.deleted, s.current...)
 	}
 	s.create()
+}
+
+// rotate does one of nine things to the log; looks lets the reader look, and settles gives it time to store what it read.
+func (s *scribe) rotate(kind int, looks, settles func()) {
+	switch kind {
+	case 0, 1:
+		s.rename(s.rnd.IntN(2) == 0)
+	case 2:
+		for range 2 + s.rnd.IntN(2) {
+			s.rename(s.rnd.IntN(3) == 0)
+			s.write(1 + s.rnd.IntN(5))
+		}
+	case 3:
+		s.rename(false)
+		s.compress()
+	case 4:
+		s.compress()
+	case 5, 6:
+		var between func()
+		if s.rnd.IntN(2) == 0 {
+			between = func() {
+				looks()
+				if !s.down && s.rnd.IntN(2) == 0 { // and this only the reader sees
+					s.write(1 + s.rnd.IntN(5))
+					s.finish()
+					settles()
+				}
+			}
+		}
+		s.copyTruncate(between)
+	case 7:
+		s.truncate()
+		if s.rnd.IntN(2) == 0 {
+			s.write(50) // beyond where it was
+		}
+	case 8:
+		settles()
+		s.remove()
+		settles()
+	}
 }
 
 // serialLine is a line of an access log: the bytes are the serial number. Some are failures, some end in CRLF, and names are in many scripts.

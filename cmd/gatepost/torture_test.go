@@ -3,12 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
-	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime/pprof"
 	"slices"
 	"strconv"
 	"strings"
@@ -198,41 +196,9 @@ func torture(t *testing.T, kind string, rnd *rand.Rand, rotations int) {
 			}
 		}
 		p.say("%s: %d lines written, the reader down: %t", filepath.Base(s.path), len(s.written)-1, s.down)
-		switch rnd.IntN(12) {
-		case 0, 1:
-			s.rename(rnd.IntN(2) == 0)
-		case 2:
-			for range 2 + rnd.IntN(2) {
-				s.rename(rnd.IntN(3) == 0)
-				s.write(1 + rnd.IntN(5))
-			}
-		case 3:
-			s.rename(false)
-			s.compress()
-		case 4:
-			s.compress()
-		case 5, 6:
-			var between func()
-			if rnd.IntN(2) == 0 {
-				between = func() {
-					looks()
-					if !s.down && rnd.IntN(2) == 0 { // and this only the reader sees
-						s.write(1 + rnd.IntN(5))
-						s.finish()
-						settles()
-					}
-				}
-			}
-			s.copyTruncate(between)
-		case 7:
-			s.truncate()
-			if rnd.IntN(2) == 0 {
-				s.write(50) // beyond where it was
-			}
-		case 8:
-			settles()
-			s.remove()
-			settles()
+		switch kind := rnd.IntN(12); kind {
+		default:
+			s.rotate(kind, looks, settles)
 		case 9:
 			away := dir + ".away"
 			s.must(os.Rename(dir, away))
@@ -253,9 +219,6 @@ func torture(t *testing.T, kind string, rnd *rand.Rand, rotations int) {
 			s.keep(8)
 		}
 		p.say("%s: %v", filepath.Base(s.path), s.ops)
-		if os.Getenv("TT") != "" {
-			println(s.rotated, len(s.written), s.down, p.kills)
-		}
 		if access.down && rnd.IntN(4) == 0 {
 			for _, s := range scribes {
 				s.down = false
@@ -399,16 +362,4 @@ func ranges(all []int) string {
 		}
 	}
 	return strings.Join(parts, " ")
-}
-
-var _ = maps.Keys[map[int]int]
-
-func init() {
-	if os.Getenv("TT") != "" {
-		go func() {
-			time.Sleep(25 * time.Second)
-			pprof.StopCPUProfile()
-			panic("stop")
-		}()
-	}
 }
