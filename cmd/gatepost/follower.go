@@ -25,6 +25,7 @@ func (in *ingest) newFollower(w *source.Following) *follower {
 type follower struct {
 	*fileReading
 	following *source.Following
+	log       string // the path at which it was written, if names tell
 	cutter    *source.Cutter
 	feed      *feed // nil until something understands the file
 	piece     piece

@@ -36,6 +36,7 @@ type watch struct {
 	looked    time.Time              // for files, last
 	stirred   bool                   // something changed in a directory since
 	started   bool                   // what appears now was not there before
+	there     []string               // the paths of all logs in the beginning
 	links     map[string]string      // where those logs are that are links
 	saw       func(*gatepost.Batch)
 	missed    func(ctx context.Context, path string, src *gatepost.Source, why string) error
@@ -119,6 +120,7 @@ func (w *watch) look(ctx context.Context) error {
 	}
 	w.looked, w.stirred = now, false
 	if !w.started {
+		w.there = w.list()
 		if err := w.searchLost(ctx); err != nil {
 			return err
 		}
@@ -173,6 +175,7 @@ func (w *watch) open(ctx context.Context, path string, rotated bool) error {
 
 func (w *watch) follow(f *source.Following) {
 	next := w.newFollower(f)
+	next.log = w.family(f.Path)
 	next.saw, next.waits = w.saw, func() bool { return w.waits(f) }
 	w.followers = append(w.followers, next)
 }
@@ -299,6 +302,9 @@ func (w *watch) family(path string) string {
 			log = path
 		}
 	}
+	for _, p := range w.there {
+		try(p)
+	}
 	for i := range w.before {
 		try(w.before[i].Path)
 	}
@@ -354,6 +360,9 @@ func (w *watch) searchLost(ctx context.Context) error {
 				}
 				said[k.ID] = true
 				src := *k
+				if i := slices.IndexFunc(w.known, func(n gatepost.Source) bool { return n.ID == k.ID }); i >= 0 {
+					src = w.known[i] // as it is by now
+				}
 				if err := w.missed(ctx, k.Path, &src, "what was read of it is nowhere any more: what was written behind that is lost"); err != nil {
 					return err
 				}
@@ -547,7 +556,8 @@ func (w *watch) passed(ctx context.Context, f *follower, c *source.Following) er
 func (w *watch) copyOf(f *follower) (c *source.Following, packed bool, length int64) {
 	for range 3 {
 		vanished := false
-		for _, path := range slices.Backward(w.rotations(f.following.Path)) {
+		// The file may have been renamed since.
+		for _, path := range slices.Backward(append(w.rotations(f.following.Path), w.rotations(f.log)...)) {
 			c, err := source.Follow(path)
 			if err != nil {
 				vanished = vanished || errors.Is(err, fs.ErrNotExist)
