@@ -289,6 +289,9 @@ func (w *watch) take(ctx context.Context, packed bool, f *source.Following) (int
 
 // family is the log of which a path is a rotation, as far as the paths of what was read tell, or else the path itself.
 func (w *watch) family(path string) string {
+	if real := w.links[path]; real != "" {
+		path = real
+	}
 	log := path
 	try := func(p string) {
 		if len(p) < len(log) && source.IsRotation(p, path) {
@@ -298,9 +301,6 @@ func (w *watch) family(path string) string {
 	for _, p := range w.logs {
 		try(p)
 		try(w.links[p])
-		if w.links[p] == path {
-			log = path
-		}
 	}
 	for _, p := range w.there {
 		try(p)
