@@ -179,7 +179,7 @@ func (s *scribe) shift() {
 
 // keep removes the oldest rotated files, of which a reader that looks has read all.
 func (s *scribe) keep(n int) {
-	for len(s.old) > n {
+	for len(s.old) > n && len(s.late) == 0 {
 		s.must(os.Remove(s.old[0]))
 		s.old = s.old[1:]
 	}

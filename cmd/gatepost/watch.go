@@ -59,6 +59,7 @@ func newWatch(in *ingest, paths []string) *watch {
 	for _, path := range paths {
 		if info, err := os.Stat(path); err != nil || !info.IsDir() {
 			w.logs = append(w.logs, path)
+			w.names(path)
 		}
 	}
 	in.busy = func(id int) bool { return w.reader(id) != nil }
