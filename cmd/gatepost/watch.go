@@ -312,26 +312,17 @@ func (w *watch) family(path string) string {
 	return log
 }
 
-// newest is the source of a log that was read last.
-func (w *watch) newest(of []gatepost.Source, log string) *gatepost.Source {
-	var last *gatepost.Source
-	for i := range of {
-		if k := &of[i]; w.counts(k) && w.family(k.Path) == log && (last == nil || k.ID > last.ID) {
-			last = k
-		}
-	}
-	return last
-}
-
 // isStrand reports whether a row is that of a strand of another one, which stands for the file.
 func (w *watch) isStrand(row *gatepost.Source) bool {
 	return row.Strand+row.Host != "" && slices.ContainsFunc(w.known, func(k gatepost.Source) bool { return k.ID != row.ID && isStrandOf(&k, row) })
 }
 
-// after reports whether a rotated file is from the time when nobody read the log: it was written into after the last line that was read.
+// after reports whether a rotated file is from the time since the log was first read: it was written into after the first line that was read.
 func (w *watch) after(f *source.Following) bool {
-	last := w.newest(w.before, w.family(f.Path))
-	return last != nil && last.Last.Known() && !f.Modified.Before(last.Clock.At(last.Last).Std().Truncate(time.Second))
+	log := w.family(f.Path)
+	return slices.ContainsFunc(w.before, func(k gatepost.Source) bool {
+		return w.counts(&k) && k.First.Known() && w.family(k.Path) == log && f.Modified.After(k.Clock.At(k.First).Std().Add(time.Second))
+	})
 }
 
 // searchLost says which logs that were read before are nowhere any more: what was written into them since is lost. Of each log the sources are
