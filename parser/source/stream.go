@@ -80,7 +80,7 @@ func newStream(raw io.ReadCloser, f *File) (*Stream, error) {
 	s.Kind = kindOf(head)
 	if s.Kind == nil {
 		_, s.seek = raw.(io.Seeker)
-		s.skipHole()
+		s.skipHole(f)
 		return s, nil
 	}
 	unpacked, err := s.Kind.Unpack(s.text)
@@ -90,13 +90,16 @@ func newStream(raw io.ReadCloser, f *File) (*Stream, error) {
 	}
 	s.unpack = &meter{ReadCloser: unpacked, raw: func() int64 { return s.raw.n }, taken: &f.taken, from: f.allowance}
 	s.text = bufio.NewReaderSize(s.unpack, PeekSize)
-	s.skipHole()
+	s.skipHole(f)
 	return s, nil
 }
 
 // skipHole passes over the NUL bytes that a log begins with when it was truncated under a writer that goes on where it was. They are no
 // text, but offsets count them.
-func (s *Stream) skipHole() {
+func (s *Stream) skipHole(f *File) {
+	if !f.Growing {
+		return // nobody truncates what is in an archive
+	}
 	if head := s.Peek(PeekSize); len(head) == 0 || head[0] != 0 || archiveOf(head) != nil {
 		return // an archive may begin with them
 	}
