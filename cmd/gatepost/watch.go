@@ -301,8 +301,11 @@ func (w *watch) truncated(ctx context.Context, f *follower) error {
 		if packed {
 			return errors.Join(w.readPacked(ctx, true, c), c.Close())
 		}
-		w.follow(c)
 		w.stirred = true
+		if info, err := os.Stat(path); err == nil && slices.ContainsFunc(w.followers, func(o *follower) bool { return o.following.Is(info) }) {
+			return c.Close() // it was found before, and waited for this
+		}
+		w.follow(c)
 		return nil
 	}
 	if err := w.missed(ctx, f, "the file was truncated, and no copy of it was found: what was written before that and not read is lost"); err != nil {
