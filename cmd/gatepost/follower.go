@@ -31,6 +31,7 @@ type follower struct {
 	parsers   map[*parser.Strand]*parser.Parser
 
 	saw   func(*gatepost.Batch)
+	held  func(*gatepost.Batch)
 	waits func() bool // what is in the file is read elsewhere, as far as it goes
 
 	looked int64     // how long the file was when it was last found out what it is
@@ -40,6 +41,7 @@ type follower struct {
 	ended  bool           // it is read no more after this
 	atEnd  source.Holding // and this is left then
 	err    error
+	ctx    context.Context // of the step in hand: the feed outlives it
 }
 
 // stepSize is how much of a file is read before the others have their turn.
@@ -55,7 +57,7 @@ func (f *follower) step(ctx context.Context) (int64, error) {
 	if f.feed == nil {
 		return 0, nil
 	}
-	f.from = f.stream.Offset()
+	f.from, f.ctx = f.stream.Offset(), ctx
 	f.feed.cut(f.some(f.cutter.More(f.stream)))
 	n := f.stream.Offset() - f.from
 	if n > 0 {
@@ -69,6 +71,12 @@ func (f *follower) step(ctx context.Context) (int64, error) {
 	}
 	f.src.Bytes = f.src.Position - f.start
 	err := f.leave(ctx, f.cutter)
+	if n > 0 {
+		for _, left := range f.left {
+			f.see(left)
+			f.held(left)
+		}
+	}
 	for _, src := range f.strands {
 		f.files[src.ID] = f.file
 	}
@@ -138,7 +146,7 @@ func (f *follower) renew(ctx context.Context) error {
 	f.parsers = make(map[*parser.Strand]*parser.Parser)
 	f.feed = newFeed(f.cutter, f.stream, *f.src, f.parser, func(fill func(*piece)) bool {
 		fill(&f.piece)
-		f.err = f.take(ctx, &f.piece)
+		f.err = f.take(f.ctx, &f.piece)
 		return f.err == nil
 	})
 	return nil

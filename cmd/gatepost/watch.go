@@ -34,7 +34,7 @@ type watch struct {
 	stirred   bool                   // something changed in a directory since
 	started   bool                   // what appears now was not there before
 	again     time.Time              // when what the system writes is to be followed again; zero when it is
-	saw       func(*gatepost.Batch)
+	saw, held func(*gatepost.Batch)
 	missed    func(ctx context.Context, f *follower, why string) error
 	// configured is called when the setup is another one than it was.
 	configured func()
@@ -146,7 +146,7 @@ func (w *watch) open(ctx context.Context, path string, rotated bool) error {
 
 func (w *watch) follow(f *source.Following) {
 	next := w.newFollower(f)
-	next.saw, next.waits = w.saw, func() bool { return w.waits(f) }
+	next.saw, next.held, next.waits = w.saw, w.held, func() bool { return w.waits(f) }
 	w.followers = append(w.followers, next)
 }
 
