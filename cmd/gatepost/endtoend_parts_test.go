@@ -239,7 +239,7 @@ func (s *site) startOdoo() {
 	s.t.Cleanup(func() { back.Process.Kill() })
 }
 
-// serving waits until the server serves.
+// serving waits until the server has served for a while: outages that follow one another within a second or two are one.
 func (s *site) serving() {
 	s.t.Helper()
 	s.soon("the server listens", func() error {
@@ -249,7 +249,9 @@ func (s *site) serving() {
 		}
 		return c.Close() // a worker reads nothing of it
 	})
-	s.ordinary(12)
+	for began := time.Now(); time.Since(began) < 3*time.Second; {
+		s.ordinary(1)
+	}
 }
 
 // ended waits until nobody listens any more, which workers do a little longer than their master.

@@ -270,31 +270,6 @@ func TestEndToEnd(t *testing.T) {
 	x.names(gaveUp, x.deciding("n=2 HTTP"))
 	s.ordinary(12)
 
-	// The master is killed, and its workers leave when they see that.
-	s.back.Process.Kill()
-	s.ended()
-	x.names(x.fails("service_down_crash", http.StatusBadGateway, "/web?crash=1", "/web?crash=2", "/web?crash=3"), time.Time{})
-	s.startOdoo()
-	s.serving()
-
-	// One request ends after nginx has given up on it, and the watchdog kills the worker of another.
-	late, limit := make(chan map[string]time.Time), make(chan map[string]time.Time)
-	go func() { late <- x.fails("proxy_timeout_too_low", http.StatusGatewayTimeout, "/web/export?work=4s") }()
-	go func() { limit <- x.fails("worker_time_limit", http.StatusBadGateway, "/report/pdf?work=60s") }()
-	x.names(<-late, x.deciding("/web/export?work=4s"))
-	x.names(<-limit, x.deciding(" timeout after 5s"))
-	s.ordinary(12)
-	// It is stopped, as for a new version. All that is done between two outages keeps them apart: within a second or two they would be one.
-	s.back.Process.Signal(syscall.SIGTERM)
-	s.ended()
-	x.names(x.fails("service_down_restart", http.StatusBadGateway, "/web?stop=1", "/web?stop=2", "/web?stop=3"), time.Time{})
-	s.startOdoo()
-	s.serving()
-
-	// More requests than workers: the first are answered in time, the others wait for too long.
-	x.queue()
-	s.ordinary(12)
-
 	// The worker of a request is killed by somebody.
 	workers := x.count("WorkerHTTP")
 	killed := x.fails("worker_crash", http.StatusBadGateway, "/web/image?kill")
@@ -307,9 +282,35 @@ func TestEndToEnd(t *testing.T) {
 	x.names(killed, time.Now())
 	s.ordinary(12)
 
+	// One request ends after nginx has given up on it, and the watchdog kills the worker of another.
+	late, limit := make(chan map[string]time.Time), make(chan map[string]time.Time)
+	go func() { late <- x.fails("proxy_timeout_too_low", http.StatusGatewayTimeout, "/web/export?work=4s") }()
+	go func() { limit <- x.fails("worker_time_limit", http.StatusBadGateway, "/report/pdf?work=60s") }()
+	x.names(<-late, x.deciding("/web/export?work=4s"))
+	x.names(<-limit, x.deciding(" timeout after 5s"))
+	s.ordinary(12)
+
+	// More requests than workers: the first are answered in time, the others wait for too long.
+	x.queue()
+	s.ordinary(12)
+
 	// Between two requests all logs are copied and truncated.
 	s.rotate("copytruncate", all...)
 	s.ordinary(12)
+
+	// The master is killed, and its workers leave when they see that.
+	s.back.Process.Kill()
+	s.ended()
+	x.names(x.fails("service_down_crash", http.StatusBadGateway, "/web?crash=1", "/web?crash=2", "/web?crash=3"), time.Time{})
+	s.startOdoo()
+	s.serving()
+
+	// It is stopped, as for a new version.
+	s.back.Process.Signal(syscall.SIGTERM)
+	s.ended()
+	x.names(x.fails("service_down_restart", http.StatusBadGateway, "/web?stop=1", "/web?stop=2", "/web?stop=3"), time.Time{})
+	s.startOdoo()
+	s.serving()
 
 	// Others take all connections, and Odoo is started anew.
 	s.back.Process.Signal(syscall.SIGTERM)

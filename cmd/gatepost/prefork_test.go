@@ -192,29 +192,37 @@ func (p *prefork) worker() int {
 		return 1
 	}
 	p.line("INFO", "prod", "odoo.service.server", "Worker WorkerHTTP (%d) alive ", pid)
+	// Whoever makes another worker makes the shared socket block (see os.File.Fd), so signs of life come from beside it.
+	var serving sync.Mutex
+	go func() {
+		for ; ; time.Sleep(50 * time.Millisecond) {
+			if !serving.TryLock() {
+				continue
+			}
+			tell.WriteString(".")
+			select {
+			case <-stop:
+				p.line("INFO", "prod", "odoo.service.server", "Worker (%d) exiting. request_count: %d, registry count: 1. ", pid, served)
+				conn.Close(context.Background())
+				os.Exit(0)
+			default:
+			}
+			if os.Getppid() != master {
+				p.line("INFO", "prod", "odoo.service.server", "Worker (%d) Parent changed ", pid)
+				os.Exit(0)
+			}
+			serving.Unlock()
+		}
+	}()
 	for {
-		tell.WriteString(".")
-		select {
-		case <-stop:
-			p.line("INFO", "prod", "odoo.service.server", "Worker (%d) exiting. request_count: %d, registry count: 1. ", pid, served)
-			conn.Close(context.Background())
-			return 0
-		default:
-		}
-		if os.Getppid() != master {
-			p.line("INFO", "prod", "odoo.service.server", "Worker (%d) Parent changed ", pid)
-			return 0
-		}
-		l.(*net.TCPListener).SetDeadline(time.Now().Add(50 * time.Millisecond))
 		c, err := l.Accept()
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			continue
-		}
 		if err != nil {
 			panic(err)
 		}
+		serving.Lock()
 		p.serve(c, conn)
 		served++
+		serving.Unlock()
 	}
 }
 

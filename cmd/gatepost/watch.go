@@ -245,7 +245,13 @@ func (w *watch) readPacked(ctx context.Context, packed bool, f *source.Following
 // waits reports whether a file is the copy of one that is read, as far as it goes: when that one is truncated, it is where the rest stands.
 func (w *watch) waits(f *source.Following) bool {
 	return slices.ContainsFunc(w.followers, func(o *follower) bool {
-		return o.feed != nil && f.Size() <= o.following.Size() && !o.following.Rewritten() && f.BeginsAs(o.following)
+		switch {
+		case o.feed == nil:
+			return false
+		case o.following.Rewritten() || o.following.Size() < o.stream.Offset():
+			return true // which of them has the rest is found out now
+		}
+		return f.Size() <= o.following.Size() && f.BeginsAs(o.following)
 	})
 }
 
