@@ -32,6 +32,7 @@ type follower struct {
 	parsers   map[*parser.Strand]*parser.Parser
 
 	saw   func(*gatepost.Batch)
+	held  func(*gatepost.Batch)
 	waits func() bool // what is in the file is read elsewhere, as far as it goes
 
 	begins int64     // where its text begins, behind the hole of a truncation
@@ -42,6 +43,7 @@ type follower struct {
 	ended  bool           // it is read no more after this
 	atEnd  source.Holding // and this is left then
 	err    error
+	ctx    context.Context // of the step in hand: the feed outlives it
 }
 
 // stepSize is how much of a file is read before the others have their turn.
@@ -57,7 +59,7 @@ func (f *follower) step(ctx context.Context) (int64, error) {
 	if f.feed == nil {
 		return 0, nil
 	}
-	f.from = f.stream.Offset()
+	f.from, f.ctx = f.stream.Offset(), ctx
 	f.feed.cut(f.some(f.cutter.More(f.stream)))
 	n := f.stream.Offset() - f.from
 	if n > 0 {
@@ -71,6 +73,12 @@ func (f *follower) step(ctx context.Context) (int64, error) {
 	}
 	f.src.Bytes = f.src.Position - f.start
 	err := f.leave(ctx, f.cutter)
+	if n > 0 {
+		for _, left := range f.left {
+			f.see(left)
+			f.held(left)
+		}
+	}
 	for _, src := range f.strands {
 		f.files[src.ID] = f.file
 	}
@@ -155,7 +163,7 @@ func (f *follower) renew(ctx context.Context) error {
 	f.knows(f.src)
 	f.feed = newFeed(f.cutter, f.stream, *f.src, f.parser, func(fill func(*piece)) bool {
 		fill(&f.piece)
-		f.err = f.take(ctx, &f.piece)
+		f.err = f.take(f.ctx, &f.piece)
 		return f.err == nil
 	})
 	return nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"net/http"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -37,6 +38,7 @@ type live struct {
 
 	open      map[string]*openFailure // by their ID: those whose verdict can still change
 	settled   map[string]string       // causes of the others
+	awaited   map[uint64]int          // how many of the open ones Odoo may still finish, by the key of its line
 	incidents []*openIncident
 	opened    int // incidents in all
 
@@ -184,17 +186,62 @@ func (l *live) hear() {
 func (l *live) saw(b *gatepost.Batch) {
 	now := l.now()
 	l.pace.add(now, b)
-	u := nothing
-	if len(b.Requests) > 0 {
-		u = ordinary
+	u := urgencyOf(b)
+	for i := range b.Requests {
+		if len(l.awaited) == 0 {
+			break
+		}
+		if r := &b.Requests[i]; r.Lane == gatepost.LaneOdoo && l.finished(r.Key) {
+			u = notable
+		}
 	}
-	if len(b.Events) > 0 {
-		u = notable
+	l.heard(now, u)
+}
+
+// held takes the last record of a log, which may have more lines: a verdict does not wait for those. It comes again when it is whole.
+func (l *live) held(b *gatepost.Batch) {
+	u := urgencyOf(b)
+	for i := range b.Requests {
+		if r := &b.Requests[i]; r.Lane == gatepost.LaneOdoo && l.awaited[r.Key] > 0 {
+			u = notable
+		}
 	}
+	l.heard(l.now(), u)
+}
+
+func urgencyOf(b *gatepost.Batch) urgency {
+	switch {
+	case len(b.Events) > 0:
+		return notable
+	case len(b.Requests) > 0:
+		return ordinary
+	}
+	return nothing
+}
+
+// heard notes that something came which asks for a judgement.
+func (l *live) heard(now time.Time, u urgency) {
 	if u > nothing && l.news == nothing {
 		l.newsFrom = now
 	}
 	l.news = max(l.news, u)
+}
+
+// finished notes that Odoo finished a request on which nginx may have given up, and reports whether one like it was awaited. It decides of what
+// is one of so many: each failure asks for a judgement once.
+func (l *live) finished(key uint64) bool {
+	n := l.awaited[key]
+	if n > 1 {
+		l.awaited[key] = n - 1
+	} else {
+		delete(l.awaited, key)
+	}
+	return n > 0
+}
+
+// mayFinish reports whether Odoo may still finish the request, and the key of its line then.
+func (f *openFailure) mayFinish() (key uint64, ok bool) {
+	return gatepost.KeyOf(f.Method, f.Path), f.Status == http.StatusGatewayTimeout
 }
 
 // due is how long it is until what was read is judged, 0 when that is now; ok is false when nothing asks for it.
@@ -365,7 +412,11 @@ func (l *live) compare(ctx context.Context, q *quotes, failures []gatepost.Failu
 			l.counted[failedAs{was.Cause, f.Status}]--
 			l.tell(gatepost.Change{Kind: gatepost.Revised, Time: now, Failure: f, Was: &was, Because: newEvidence(&was, &f.Verdict), Incident: incident.now()})
 		}
+		isNew := o.ID == ""
 		o.Failure, o.incident = *f, incident
+		if key, ok := o.mayFinish(); ok && isNew {
+			l.awaited[key]++
+		}
 	}
 	return nil
 }
@@ -477,6 +528,9 @@ func (l *live) pass(ctx context.Context) error {
 			over = append(over, f)
 			l.settled[id] = f.Verdict.Cause
 			delete(l.open, id)
+			if key, ok := f.mayFinish(); ok {
+				l.finished(key) // it did not, or will not matter any more
+			}
 		}
 	}
 	slices.SortFunc(over, func(a, b *openFailure) int {

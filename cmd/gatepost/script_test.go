@@ -29,6 +29,8 @@ var update = flag.Bool("update", false, "rewrite the expected output in the scri
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"gatepost": func() { os.Exit(run(context.Background(), scriptEnv(), os.Args[1:])) },
+		"itself":   main, // with the clock and the signals of this machine
+		"prefork":  preforkMain,
 	})
 }
 

@@ -125,7 +125,7 @@ func (e *env) newLive(r *reading) *live {
 	now := e.now()
 	l := &live{
 		ingest: &ingest{reading: r, progress: newProgress(e), follows: true}, a: &analysis{env: e},
-		open: make(map[string]*openFailure), settled: make(map[string]string), counted: make(map[failedAs]int64),
+		open: make(map[string]*openFailure), settled: make(map[string]string), counted: make(map[failedAs]int64), awaited: make(map[uint64]int),
 		started: gatepost.TimeOf(now), saved: now, beat: func() {},
 	}
 	l.shown.Store(&status{now: l.started, began: l.started, busy: -1})
@@ -165,7 +165,7 @@ func (l *live) begin(ctx context.Context, args []string, fromStart bool) error {
 	}
 	l.setup = l.options.Setup
 	l.watch = newWatch(in, a.paths)
-	l.watch.saw, l.watch.missed = l.saw, l.missed
+	l.watch.saw, l.watch.held, l.watch.missed = l.saw, l.held, l.missed
 	l.watch.configured = func() { l.options.Setup, l.news = l.setup, notable }
 	in.left = nil // the followers read it again
 	l.news, l.newsFrom = notable, l.now()

@@ -39,7 +39,7 @@ type watch struct {
 	again     time.Time              // when what the system writes is to be followed again; zero when it is
 	there     []string               // the paths of all logs in the beginning
 	links     map[string]string      // where those logs are that are links
-	saw       func(*gatepost.Batch)
+	saw, held func(*gatepost.Batch)
 	missed    func(ctx context.Context, path string, src *gatepost.Source, why string) error
 	// configured is called when the setup is another one than it was.
 	configured func()
@@ -182,7 +182,7 @@ func (w *watch) open(ctx context.Context, path string, rotated bool) error {
 func (w *watch) follow(f *source.Following) {
 	next := w.newFollower(f)
 	next.log = w.family(f.Path)
-	next.saw, next.waits = w.saw, func() bool { return w.waits(f) }
+	next.saw, next.held, next.waits = w.saw, w.held, func() bool { return w.waits(f) }
 	w.followers = append(w.followers, next)
 }
 
