@@ -27,6 +27,7 @@ type Model struct {
 	Unknown   []UnknownLine // what was not understood: of each source the most frequent kinds
 	Gaps      []Gap
 	Notes     []string // what the reader should know: files not understood, clocks guessed
+	Night     *Night   // nil unless a report asked for it
 }
 
 // Ledger gives the failures, by time, then by source and line, as often as it is asked to. There may be a
@@ -63,6 +64,12 @@ func (l FailureList) Failure(id string) (*Failure, error) {
 		return &l[i], nil
 	}
 	return nil, nil
+}
+
+// Scope is what an analysis is asked for.
+type Scope struct {
+	Since, Until Time  // NoTime for no bound
+	Watched      []int // the statuses that count as failures
 }
 
 // Gap is a time in which a source is silent although it should not be, or a part of it that

@@ -17,6 +17,8 @@ type Failure struct {
 	Phase    Phase
 	Verdict  Verdict
 	Incident string // ID of the incident it belongs to
+	// Finished is when Odoo finished it well although the user had seen the error; NoTime when no line tells that it did.
+	Finished Time
 }
 
 // Verdict is the one cause given to a Failure, and the argument for it.

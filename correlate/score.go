@@ -53,7 +53,7 @@ func (s *scene) judge(c *Case) {
 	default:
 		j = c.down.judgement
 	}
-	c.hypotheses, c.Verdict = j.hypotheses, j.verdict
+	c.hypotheses, c.Verdict, c.Finished = j.hypotheses, j.verdict, c.finishedLate()
 	c.Verdict.Symptom = s.symptom(c)
 }
 
@@ -407,3 +407,11 @@ var phaseSays = map[gatepost.Phase]string{
 // clockTime writes an instant into a sentence: whole and in UTC, so that a program can read it. Reports
 // for people tell it in their own zone.
 func clockTime(t gatepost.Time) string { return t.Std().Format("2006-01-02T15:04:05Z") }
+
+// finishedLate is when Odoo finished a request well after the proxy had given up on it, NoTime when it did not.
+func (c *Case) finishedLate() gatepost.Time {
+	if w := c.work; w != nil && w.finished && w.ref.Known() && 200 <= w.status && w.status < 400 && w.end > c.until {
+		return w.end
+	}
+	return gatepost.NoTime
+}

@@ -36,6 +36,7 @@ func (r *Redactor) Model(m *gatepost.Model) (*gatepost.Model, error) {
 	if m.Failures != nil {
 		hidden.Failures = ledger{m.Failures, r}
 	}
+	hidden.Night = r.night(m.Night)
 	return &hidden, nil
 }
 
@@ -138,6 +139,38 @@ func (r *Redactor) incident(i gatepost.Incident) gatepost.Incident {
 		return a
 	})
 	return i
+}
+
+// night hides in what a page draws beside the verdicts: its counts and times are those of everybody.
+func (r *Redactor) night(n *gatepost.Night) *gatepost.Night {
+	if n == nil {
+		return nil
+	}
+	hidden := *n
+	hidden.Hosts, hidden.Databases = each(n.Hosts, r.shapes), each(n.Databases, r.shapes)
+	hidden.Whose = make(map[string]gatepost.Whose, len(n.Whose))
+	for id, w := range n.Whose {
+		hidden.Whose[id] = gatepost.Whose{Host: r.shapes(w.Host), Database: r.shapes(w.Database)}
+	}
+	hidden.Routes = each(n.Routes, func(l gatepost.RouteLoad) gatepost.RouteLoad {
+		if strings.Contains(l.Route, "/") {
+			l.Route = r.route(l.Route)
+		}
+		return l
+	})
+	hidden.Statements = each(n.Statements, func(l gatepost.StatementLoad) gatepost.StatementLoad {
+		l.Statement, l.Database = r.Text(l.Statement), r.shapes(l.Database)
+		return l
+	})
+	hidden.Actions = each(n.Actions, func(l gatepost.ActionLoad) gatepost.ActionLoad {
+		l.Name, l.Database, l.Beside = r.Text(l.Name), r.shapes(l.Database), each(l.Beside, r.Text)
+		return l
+	})
+	hidden.Late = each(n.Late, func(l gatepost.LateAnswer) gatepost.LateAnswer {
+		l.Method, l.Path, l.Client = r.Text(l.Method), r.Path(l.Path), r.clientText(l.Client)
+		return l
+	})
+	return &hidden
 }
 
 // clientText hides what a log has as the client: an address, several, or whatever a header said.

@@ -16,7 +16,7 @@ const explainRows = 12
 // Explain draws the whole argument for one failure of m: the request, the verdict, the evidence
 // for and against it, the rivals and why they lost, the incident it belongs to, and what to do.
 func Explain(w io.Writer, m *gatepost.Model, f *gatepost.Failure, o Options) error {
-	t, err := newTally(m)
+	t, err := newTally(m, newClock(m), maxRequests)
 	if err != nil {
 		return err
 	}

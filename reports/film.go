@@ -1,6 +1,10 @@
 package reports
 
 import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -79,3 +83,93 @@ func busySign(b gatepost.FilmSpan) rune {
 	}
 	return '▒'
 }
+
+// filmBox is a film as rows of SVG, each filmSteps wide.
+type filmBox struct {
+	From, To string
+	Waiting  string // a path
+	Most     string
+	Steps    int
+	Rows     []filmLine
+	More     string
+	Hue      string
+}
+
+type filmLine struct {
+	PID    string
+	Life   string // a path
+	Killed string // percent, "" when it was not
+	Works  []mark
+	Says   string
+}
+
+// filmSteps is how finely a film is drawn.
+const filmSteps = 600
+
+func (t *tally) newFilm(in *gatepost.Incident) *filmBox {
+	film := in.Film
+	if film == nil || len(film.Rows) == 0 || film.To <= film.From {
+		return nil
+	}
+	b := &filmBox{From: t.clock.at(film.From), To: t.clock.at(film.To), Steps: filmSteps, Hue: causeHue(in.Cause)}
+	waiting := make([]float64, filmSteps)
+	most := 0.0
+	for _, m := range t.waits[in.ID] {
+		for i := max(film.Column(m.from, filmSteps), 0); i <= film.Column(m.to, filmSteps) && i < filmSteps; i++ {
+			waiting[i]++
+			most = max(most, waiting[i])
+		}
+	}
+	if most > 0 {
+		b.Waiting, b.Most = steps(waiting, most, filmWaiting), "up to "+count(int(most))
+	}
+	a := axis{film.From, film.To.Sub(film.From), 1}
+	column := func(t gatepost.Time) int { return int(a.at(t) * filmSteps) }
+	spans := 0
+	for i, row := range film.Rows {
+		if i == pageWorkers || spans > pageSpans {
+			b.More = "and " + counted(len(film.Rows)-i, "more worker", "more workers")
+			break
+		}
+		line := filmLine{PID: strconv.Itoa(row.PID), Life: bars(6, 2, column(row.From), column(row.To))}
+		if row.Killed {
+			line.Killed = percentOf(min(a.at(row.To), 0.99), 1)
+		}
+		failed, held, ordinary := 0, 0, 0
+		paths := map[string]string{}
+		for _, s := range row.Busy {
+			class := "grey"
+			switch {
+			case s.Failed:
+				failed++
+				class = causeHue(cmp.Or(s.Cause, in.Cause)) + " failed"
+			case s.Cause != "":
+				held++
+				class = causeHue(s.Cause)
+			default:
+				ordinary++
+			}
+			if s.To > s.From && s.From <= film.To && s.To >= film.From && spans <= pageSpans {
+				spans++
+				paths[class] += bars(1, 12, column(s.From), column(s.To))
+			}
+		}
+		for _, class := range slices.Sorted(maps.Keys(paths)) {
+			line.Works = append(line.Works, mark{class, paths[class]})
+		}
+		line.Says = fmt.Sprintf("%d at work on requests that failed, %d on slow ones, %d on ordinary ones", failed, held, ordinary)
+		if row.Killed {
+			line.Says += ", killed at " + t.clock.at(row.To)
+		}
+		b.Rows = append(b.Rows, line)
+	}
+	return b
+}
+
+// bars draws a bar from one column to another, at least one wide.
+func bars(y, height, from, to int) string {
+	width := max(to-from, 1)
+	return fmt.Sprintf("M%d %dh%dv%dh-%dz", from, y, width, height, width)
+}
+
+const filmWaiting = 24 // pixels

@@ -17,21 +17,25 @@ type Letter struct {
 }
 
 // NewLetter writes the letter of a model. The host is named where the logs do not tell whose they are.
-func NewLetter(m *gatepost.Model, host, day string) (*Letter, error) {
-	t, err := newTally(m)
+func NewLetter(m *gatepost.Model, host string) (*Letter, error) {
+	t, err := newTally(m, pageClock(m), 1)
 	if err != nil {
 		return nil, err
 	}
-	if own := hostOf(m); own != "" {
+	if own := t.host(); own != "" {
 		host = own
+	}
+	where := []string{visible(host)}
+	if from, to := t.span(); known(from) && known(to) {
+		where = append(where, t.nightName(from, to))
+	}
+	subject := t.subject(where)
+	if known(t.clock.from) {
+		where = append(where, "times in "+visible(t.clock.zones()))
 	}
 	var b bytes.Buffer
 	p := newPage(&b, Options{Width: letterWidth})
-	where := visible(host) + ", " + day
-	if known(t.clock.from) {
-		where += ", times in " + t.clock.zones()
-	}
-	p.para("", where, proseRows)
+	p.para("", strings.Join(where, ", "), proseRows)
 	p.blank()
 	p.para("", t.answer(), 0)
 	p.incidentList(t)
@@ -40,11 +44,11 @@ func NewLetter(m *gatepost.Model, host, day string) (*Letter, error) {
 	if err := p.done(); err != nil {
 		return nil, err
 	}
-	return &Letter{Subject: t.subject(host, day), Text: b.String()}, nil
+	return &Letter{Subject: subject, Text: b.String()}, nil
 }
 
 // subject tells the worst first, since a list of mails shows no more than that.
-func (t *tally) subject(host, day string) string {
+func (t *tally) subject(where []string) string {
 	said := "nothing failed"
 	if t.failures > 0 {
 		said = counted(t.failures, "request failed", "requests failed") + " (" + t.causes[0].name
@@ -52,23 +56,9 @@ func (t *tally) subject(host, day string) string {
 			said += " and " + counted(more, "other cause", "other causes")
 		}
 		said += ")"
-	} else if n := len(t.Outages); n > 0 {
+	} else if len(t.Outages) > 0 {
 		said += ", other trouble"
 	}
-	return clip(visible(strings.Join(strings.Fields(host+": "+said+", "+day), " ")), 2*letterWidth)
-}
-
-// hostOf is the machine whose logs these are, "" when the logs do not tell or are of several.
-func hostOf(m *gatepost.Model) string {
-	host := ""
-	for i := range m.Sources {
-		switch h := m.Sources[i].Host; {
-		case h == "" || h == host:
-		case host != "":
-			return ""
-		default:
-			host = h
-		}
-	}
-	return host
+	where = append([]string{where[0] + ": " + said}, where[1:]...)
+	return clip(strings.Join(strings.Fields(strings.Join(where, ", ")), " "), 2*letterWidth)
 }

@@ -20,7 +20,7 @@ var _ = register(&Report{
 const mdLineLimit = 500
 
 func renderMarkdown(w io.Writer, m *gatepost.Model, _ Options) error {
-	t, err := newTally(m)
+	t, err := newTally(m, newClock(m), maxRequests)
 	if err != nil {
 		return err
 	}

@@ -107,6 +107,7 @@ func nightModel() *gatepost.Model {
 		{Kind: "WARNING: library * could not be loaded: \"*\"", Count: 12, Sample: "WARNING: library 14 could not be loaded: \"libz.so.1\"", Ref: line(odooLog, 61_004)},
 		{Kind: "*: cache warmed", Count: 3, Missed: 2, Sample: "07:00:01: cache warmed", Ref: line(odooLog, 98_110)},
 	}
+	m.Night = nightOf(m)
 	m.Notes = []string{"Odoo logs in UTC; that was checked against 12,004 requests.", "logs/odoo.log.1 and logs/odoo.log overlap by 4,096 bytes, which count once."}
 	return m
 }
@@ -314,6 +315,7 @@ func hostileModel() *gatepost.Model {
 		Fix:   []gatepost.Advice{{Do: hostileString, Why: hostileString, File: hostilePath, Line: hostileFence, Price: hostileString}},
 	}
 	m.Incidents, m.Outages = []gatepost.Incident{in}, []gatepost.Incident{in}
+	m.Night = hostileNight(m)
 	return m
 }
 
@@ -322,6 +324,7 @@ func quietModel() *gatepost.Model {
 	m.Sources = m.Sources[:4]
 	m.Sources[2].Unparsed = 0
 	m.Zone = nil
+	m.Night = nightOf(m)
 	return m
 }
 

@@ -43,3 +43,10 @@ func causeColor(cause string) string {
 	}
 	return grey
 }
+
+// hues name the colours for a page, whose style says what they are.
+var hues = map[string]string{
+	vermillion: "vermillion", orange: "orange", purple: "purple", sky: "sky", green: "green", blue: "blue", yellow: "yellow", grey: "grey",
+}
+
+func causeHue(cause string) string { return hues[causeColor(cause)] }

@@ -1,9 +1,11 @@
-// Package reports draws a Model: for people as a timeline and Markdown, for programs as JSON
+// Package reports draws a Model: for people as a timeline, Markdown and a page, for programs as JSON
 // lines, JSON and CSV.
 //
 // A report is one value in one file. What all of them share stands beside them: escape.go makes
 // the text of strangers harmless, words.go says figures as people do, clock.go tells the time,
-// tally.go counts, page.go lays out columns, ledger.go holds the objects that programs read.
+// tally.go counts, page.go lays out columns, ledger.go holds the objects that programs read. The page for
+// a browser has its own: sheet.go is what its template lays out, account.go an incident in it, picture.go
+// the night, load.go where the time went; chart.go draws SVG.
 package reports
 
 import (
@@ -19,6 +21,7 @@ type Report struct {
 	Name   string // "text"
 	Ext    string // ".txt"
 	Doc    string
+	Night  bool // it draws Model.Night, which costs reading the store once more
 	Render func(w io.Writer, m *gatepost.Model, o Options) error
 }
 

@@ -159,7 +159,7 @@ func TestRegistry(t *testing.T) {
 			t.Errorf("%s is not found by its name", r.Name)
 		}
 	}
-	if got := strings.Join(names, " "); got != "csv json md ndjson text" || Lookup("nothing") != nil {
+	if got := strings.Join(names, " "); got != "csv html json md ndjson text" || Lookup("nothing") != nil {
 		t.Errorf("reports are %q", got)
 	}
 }

@@ -42,8 +42,8 @@ type statusCount struct {
 	status, n int
 }
 
-func newTally(m *gatepost.Model) (*tally, error) {
-	c := newClock(m)
+// newTally counts a model, tells its times by a clock, and keeps the first failures of each incident, so many.
+func newTally(m *gatepost.Model, c clock, keep int) (*tally, error) {
 	told := *m
 	told.Incidents, told.Outages = c.incidents(m.Incidents), c.incidents(m.Outages)
 	m = &told
@@ -60,7 +60,7 @@ func newTally(m *gatepost.Model) (*tally, error) {
 	for _, c := range m.Causes {
 		t.titles[c.Name] = c.Title
 	}
-	return t, t.countFailures()
+	return t, t.countFailures(keep)
 }
 
 func sourcesByID(m *gatepost.Model) map[int]*gatepost.Source {
@@ -71,7 +71,7 @@ func sourcesByID(m *gatepost.Model) map[int]*gatepost.Source {
 	return byID
 }
 
-func (t *tally) countFailures() error {
+func (t *tally) countFailures(keep int) error {
 	incidents := make(map[string]*gatepost.Incident, len(t.Incidents))
 	for i := range t.Incidents {
 		incidents[t.Incidents[i].ID] = &t.Incidents[i]
@@ -99,7 +99,7 @@ func (t *tally) countFailures() error {
 			t.stray++
 			continue
 		}
-		if len(t.members[in.ID]) < maxRequests {
+		if len(t.members[in.ID]) < keep {
 			t.members[in.ID] = append(t.members[in.ID], f)
 		}
 		if in.Film != nil && known(f.Start) && f.Start <= in.Film.To && f.Time >= in.Film.From {

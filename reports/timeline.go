@@ -28,7 +28,7 @@ const (
 )
 
 func renderTimeline(w io.Writer, m *gatepost.Model, o Options) error {
-	t, err := newTally(m)
+	t, err := newTally(m, newClock(m), maxRequests)
 	if err != nil {
 		return err
 	}

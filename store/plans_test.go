@@ -33,20 +33,27 @@ source, l a lane.
 
 const owners = "what evidence belongs to is put together of failures and incidents; a million take about a second"
 
+const nightly = "is done once a night, and looks at every verdict"
+
 // fullScans are the questions that may walk through a table that grows with the input, each with its
 // reason.
 var fullScans = map[string]string{
-	"program: all failures":                                         "a report needs every failure",
-	"program: the key of stand-ins":                                 "there is one",
-	"program: the columns of all views":                             "there are ten of them",
-	"manual: What failed, and why?":                                 "counts every failure",
-	"manual: Which lines prove it?":                                 owners,
-	"people: evidence of a failure":                                 owners,
-	"people: evidence of an incident":                               owners,
-	"manual: How many requests and how many errors in each minute?": "adds up every second",
+	"program: all failures":                "a report needs every failure",
+	"program: the key of stand-ins":        "there is one",
+	"program: the columns of all views":    "there are ten of them",
+	"program: prune the failures":          nightly,
+	"program: prune the arguments":         nightly,
+	"program: prune lines that were cited": "asks all evidence whether it cites them, once a night for each source",
+	"program: how much of a file is free":  "there is one",
+	"manual: What failed, and why?":        "counts every failure",
+	"manual: Which lines prove it?":        owners,
+	"manual: What did Odoo finish although the user had seen an error, and may have sent again?": "looks at every failure",
+	"people: evidence of a failure":                                                      owners,
+	"people: evidence of an incident":                                                    owners,
+	"manual: How many requests and how many errors in each minute?":                      "adds up every second",
 	"manual: What happened on the machine in the five minutes before the first failure?": "an event's time is found by the clock of its source, row by row; a million take about a second",
-	"people: requests of a client": "clients are not in the index of the chunks",
-	"people: events of a kind":     "an index would cost every run more than it saves the few who ask",
+	"people: requests of a client":                                                       "clients are not in the index of the chunks",
+	"people: events of a kind":                                                           "an index would cost every run more than it saves the few who ask",
 }
 
 // question is a statement and what it is asked for.

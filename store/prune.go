@@ -7,6 +7,33 @@ import (
 	"gatepost"
 )
 
+// What Prune does, a statement for each step. Of ?1 and ?2 in the first four, one is the time and the other what stands for none.
+const (
+	pruneIncidents = "DELETE FROM _incidents WHERE ended < ?1 AND ended <> ?2"
+	pruneFailures  = "DELETE FROM _failures WHERE time < ?1 AND time <> ?2 AND incident NOT IN (SELECT id FROM _incidents)"
+	pruneGaps      = "DELETE FROM _gaps WHERE ended < ?1 AND ended <> ?2"
+	pruneLost      = "DELETE FROM _lost WHERE ended < ?1 AND ended <> ?2"
+	pruneArguments = "DELETE FROM _arguments WHERE argument NOT IN (SELECT argument FROM _failures UNION ALL SELECT argument FROM _incidents)"
+	pruneEvidence  = "DELETE FROM _evidence WHERE argument > 0 AND argument NOT IN (SELECT argument FROM _arguments)"
+	pruneSymptoms  = "DELETE FROM _evidence WHERE argument < 0 AND -argument NOT IN (SELECT ordinal FROM _failures)"
+
+	selectOldEnd   = "SELECT coalesce(max(offset), -1) FROM _events WHERE source = ? AND time BETWEEN ? AND ?"
+	pruneEvents    = "DELETE FROM _events WHERE source = ? AND time BETWEEN ? AND ?"
+	pruneSeconds   = "DELETE FROM _seconds WHERE source = ? AND second BETWEEN ? AND ?"
+	pruneBeats     = "DELETE FROM _beats WHERE source = ? AND second BETWEEN ? AND ?"
+	selectOld      = "SELECT id, lane FROM _chunks WHERE source = ? AND first < ? ORDER BY id"
+	pruneChunk     = "DELETE FROM _chunks WHERE id = ?"
+	uncountStatus  = "UPDATE _statuses SET requests = requests - ? WHERE source = ? AND status = ?"
+	pruneStatuses  = "DELETE FROM _statuses WHERE source = ? AND requests <= 0"
+	updateStatuses = `UPDATE _statuses SET first = max(first, coalesce((SELECT min(first) FROM _chunks WHERE source = ?1 AND lane = ?2), first))
+	WHERE source = ?1 AND first <> ?3`
+	pruneUndated  = "DELETE FROM _events WHERE source = ? AND time = ? AND offset <= ?"
+	pruneUnparsed = "DELETE FROM _unparsed WHERE source = ? AND offset <= ?"
+	pruneLines    = "DELETE FROM _lines WHERE source = ? AND offset <= ? AND (source, offset, length) NOT IN (SELECT source, offset, length FROM _evidence)"
+
+	selectFree = "SELECT (SELECT page_count FROM pragma_page_count), (SELECT freelist_count FROM pragma_freelist_count)"
+)
+
 // Prune removes what is older than a time: requests, their counters, events, failures, incidents that ended before, and the lines that
 // only these cited. What is known of the sources stays, their reading positions above all: a line that was read once counts once, also
 // when nothing of it is left. An incident that reaches beyond the time stays whole.
@@ -61,21 +88,12 @@ func (w *writer) allSources() ([]gatepost.Source, error) {
 
 // pruneVerdicts removes the incidents that ended before a time, the failures of that time that belong to no other, and what they rested on.
 func (w *writer) pruneVerdicts(before gatepost.Time) error {
-	for _, statement := range []string{
-		"DELETE FROM _incidents WHERE ended < ?1 AND ended <> ?2",
-		"DELETE FROM _failures WHERE time < ?1 AND time <> ?2 AND incident NOT IN (SELECT id FROM _incidents)",
-		"DELETE FROM _gaps WHERE ended < ?1 AND ended <> ?2",
-		"DELETE FROM _lost WHERE ended < ?1 AND ended <> ?2",
-	} {
+	for _, statement := range []string{pruneIncidents, pruneFailures, pruneGaps, pruneLost} {
 		if _, err := w.exec(statement, int64(before), int64(gatepost.NoTime)); err != nil {
 			return err
 		}
 	}
-	for _, statement := range []string{
-		"DELETE FROM _arguments WHERE argument NOT IN (SELECT argument FROM _failures UNION ALL SELECT argument FROM _incidents)",
-		"DELETE FROM _evidence WHERE argument > 0 AND argument NOT IN (SELECT argument FROM _arguments)",
-		"DELETE FROM _evidence WHERE argument < 0 AND -argument NOT IN (SELECT ordinal FROM _failures)",
-	} {
+	for _, statement := range []string{pruneArguments, pruneEvidence, pruneSymptoms} {
 		if _, err := w.exec(statement); err != nil {
 			return err
 		}
@@ -109,8 +127,8 @@ func (p *pruning) source(src *gatepost.Source) error {
 		if err := p.events(part); err != nil {
 			return err
 		}
-		for _, table := range []string{"_seconds", "_beats"} {
-			if _, err := p.exec("DELETE FROM "+table+" WHERE source = ? AND second BETWEEN ? AND ?", src.ID, part.from.Second(), part.to.Second()); err != nil {
+		for _, statement := range []string{pruneSeconds, pruneBeats} {
+			if _, err := p.exec(statement, src.ID, part.from.Second(), part.to.Second()); err != nil {
 				return err
 			}
 		}
@@ -123,21 +141,20 @@ func (p *pruning) source(src *gatepost.Source) error {
 
 // events removes those of a part.
 func (p *pruning) events(of part) error {
-	const old = " FROM _events WHERE source = ? AND time BETWEEN ? AND ?"
 	args := []any{of.source, int64(of.from), int64(of.to)}
 	var end int64
-	if err := p.conn.QueryRowContext(context.Background(), "SELECT coalesce(max(offset), -1)"+old, args...).Scan(&end); err != nil {
+	if err := p.conn.QueryRowContext(context.Background(), selectOldEnd, args...).Scan(&end); err != nil {
 		return err
 	}
 	p.end = max(p.end, end)
-	_, err := p.exec("DELETE"+old, args...)
+	_, err := p.exec(pruneEvents, args...)
 	return err
 }
 
 // chunks removes the requests of a source that are old. A chunk that holds others too is packed again without them.
 func (p *pruning) chunks(src *gatepost.Source) error {
 	_, latest := src.Clock.Bounds(gatepost.NoTime, p.before)
-	rows, err := p.conn.QueryContext(context.Background(), "SELECT id, lane FROM _chunks WHERE source = ? AND first < ? ORDER BY id", src.ID, int64(latest))
+	rows, err := p.conn.QueryContext(context.Background(), selectOld, src.ID, int64(latest))
 	if err != nil {
 		return err
 	}
@@ -160,19 +177,18 @@ func (p *pruning) chunks(src *gatepost.Source) error {
 		}
 	}
 	for code, n := range gone {
-		if _, err := p.exec("UPDATE _statuses SET requests = requests - ? WHERE source = ? AND status = ?", n, src.ID, int64(code)); err != nil {
+		if _, err := p.exec(uncountStatus, n, src.ID, int64(code)); err != nil {
 			return err
 		}
 	}
 	if len(gone) == 0 {
 		return nil
 	}
-	if _, err := p.exec("DELETE FROM _statuses WHERE source = ? AND requests <= 0", src.ID); err != nil {
+	if _, err := p.exec(pruneStatuses, src.ID); err != nil {
 		return err
 	}
 	// When the first line of each status was that is left would take reading all of them. That of the first line of all must be right.
-	_, err = p.exec(`UPDATE _statuses SET first = max(first, coalesce((SELECT min(first) FROM _chunks WHERE source = ?1 AND lane = ?2), first))
-		WHERE source = ?1 AND first <> ?3`, src.ID, int(gatepost.LaneNginx), int64(gatepost.NoTime))
+	_, err = p.exec(updateStatuses, src.ID, int(gatepost.LaneNginx), int64(gatepost.NoTime))
 	return err
 }
 
@@ -203,7 +219,7 @@ func (p *pruning) chunk(c *chunkRef, gone map[uint16]int64) (err error) {
 	case len(p.requests):
 		return nil
 	case 0:
-		_, err = p.exec("DELETE FROM _chunks WHERE id = ?", c.id)
+		_, err = p.exec(pruneChunk, c.id)
 		return err
 	}
 	p.kept.reset()
@@ -217,18 +233,18 @@ func (p *pruning) undated(src *gatepost.Source) error {
 	if p.end < 0 {
 		return nil
 	}
-	_, err := p.exec("DELETE FROM _events WHERE source = ? AND time = ? AND offset <= ?", src.ID, int64(gatepost.NoTime), p.end)
+	_, err := p.exec(pruneUndated, src.ID, int64(gatepost.NoTime), p.end)
 	if err != nil {
 		return err
 	}
-	if _, err := p.exec("DELETE FROM _unparsed WHERE source = ? AND offset <= ?", src.ID, p.end); err != nil {
+	if _, err := p.exec(pruneUnparsed, src.ID, p.end); err != nil {
 		return err
 	}
-	_, err = p.exec("DELETE FROM _lines WHERE source = ? AND offset <= ? AND (source, offset, length) NOT IN (SELECT source, offset, length FROM _evidence)", src.ID, p.end)
+	_, err = p.exec(pruneLines, src.ID, p.end)
 	if err != nil || src.Clock.At(src.Last) >= p.before {
 		return err
 	}
-	_, err = p.exec("DELETE FROM _unknown WHERE source = ?", src.ID)
+	_, err = p.exec(forgetUnknown, src.ID)
 	return err
 }
 
@@ -239,7 +255,7 @@ const freeShare = 4
 func (w *writer) reclaim() error {
 	ctx := context.Background()
 	var pages, free int64
-	if err := w.conn.QueryRowContext(ctx, "SELECT (SELECT page_count FROM pragma_page_count), (SELECT freelist_count FROM pragma_freelist_count)").Scan(&pages, &free); err != nil {
+	if err := w.conn.QueryRowContext(ctx, selectFree).Scan(&pages, &free); err != nil {
 		return err
 	}
 	if free*freeShare > pages {

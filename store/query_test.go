@@ -193,7 +193,7 @@ func fillForManual(t *testing.T, s *store.Store) {
 	b.Events = []gatepost.Event{e}
 	b.Unknown.Add(gatepost.UnknownLine{Kind: "cache * warmed", Count: 1, Weight: 1, Sample: "cache 7 warmed"})
 	check(t, s.Append(t.Context(), &src, &b))
-	f := gatepost.Failure{ID: "f-3b9c00000000", Ref: b.Requests[0].Ref, Time: at, Start: gatepost.NoTime, Duration: gatepost.Unknown, Status: 502,
+	f := gatepost.Failure{ID: "f-3b9c00000000", Ref: b.Requests[0].Ref, Time: at, Start: gatepost.NoTime, Duration: gatepost.Unknown, Status: 502, Finished: at.Add(time.Minute),
 		Method: "POST", Path: "/web/export/xlsx", Client: "10.20.2.46", Phase: gatepost.PhasePremature, Incident: "i-01",
 		Verdict: gatepost.Verdict{Cause: "oom_kill", Confidence: 0.99, State: gatepost.Final,
 			Rivals:   []gatepost.Rival{{Cause: "worker_time_limit", WhyNot: "no watchdog line"}},

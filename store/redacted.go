@@ -52,7 +52,7 @@ func (s *Store) Redact(ctx context.Context, hide Redaction) error {
 // hidden, a column that is added later too. An index serves conditions on these only.
 var openColumns = []string{
 	"time", "start", "began", "ended", "first", "last", "duration", "sql", "status", "bytes", "lane", "pid", "pids", "by", "queries", "number",
-	"source", "line", "offset", "length", "cause", "confidence", "state", "incident", "phase", "kind", "db", "outage", "failures", "clients",
+	"source", "line", "offset", "length", "cause", "confidence", "finished", "state", "incident", "phase", "kind", "db", "outage", "failures", "clients",
 	"statuses", "ordinal", "role", "joined", "weight", "failure", "requests", "s499", "s500", "s502", "s503", "s504", "events", "lines", "unparsed",
 	"count", "at_most", "format", "shift", "votes", "sigma", "position", "program", "scope",
 }

@@ -110,7 +110,7 @@ func (v *verdicts) flush() error {
 	return nil
 }
 
-const failureColumns = "id, source, offset, length, line, time, start, duration, status, method, path, client, upstream, phase, incident"
+const failureColumns = "id, source, offset, length, line, time, start, duration, status, method, path, client, upstream, phase, incident, finished"
 
 func (v *verdicts) addFailure(f *gatepost.Failure) error {
 	argument, err := v.addArgument(&f.Verdict)
@@ -119,7 +119,7 @@ func (v *verdicts) addFailure(f *gatepost.Failure) error {
 	}
 	v.failures++
 	err = v.failure.add(v.failures, argument, f.ID, f.Ref.Source, f.Ref.Offset, f.Ref.Length, f.Ref.Line, int64(f.Time), int64(f.Start), int64(f.Duration), f.Status,
-		f.Method, f.Path, f.Client, f.Upstream, string(f.Phase), f.Incident)
+		f.Method, f.Path, f.Client, f.Upstream, string(f.Phase), f.Incident, int64(f.Finished))
 	if err != nil || f.Verdict.Symptom.Role == "" {
 		return err
 	}
@@ -336,7 +336,7 @@ func (r *argumentReader) failure(ctx context.Context, row scanner, whole bool) (
 	var rivals, missing string
 	v := &f.Verdict
 	err := row.Scan(&ordinal, &f.ID, &f.Ref.Source, &f.Ref.Offset, &f.Ref.Length, &f.Ref.Line, &f.Time, &f.Start, &f.Duration, &f.Status,
-		&f.Method, &f.Path, &f.Client, &f.Upstream, &f.Phase, &f.Incident,
+		&f.Method, &f.Path, &f.Client, &f.Upstream, &f.Phase, &f.Incident, &f.Finished,
 		&argument, &v.Cause, &v.Instance, &v.Via, &v.Confidence, &v.State, &rivals, &missing)
 	if err != nil || !whole {
 		return f, err

@@ -42,6 +42,7 @@ const analyzeExamples = `  gatepost analyze
   journalctl -k -o short-iso | gatepost analyze logs/ -
   gatepost analyze --since yesterday --tz Europe/Paris logs/
   gatepost analyze --format json --output report.json --format text logs/
+  gatepost analyze --db night.db --since yesterday --html /var/www/night.html /var/log
   gatepost analyze --db night.db --fail-on any --output /var/www/night.md logs/`
 
 func newAnalyze(e *env) *cobra.Command {
@@ -56,8 +57,8 @@ func newAnalyze(e *env) *cobra.Command {
 		GroupID: groupReading,
 		RunE: func(cmd *cobra.Command, paths []string) error {
 			if dry {
-				if len(out.formats)+len(out.outputs)+len(out.failOn) > 0 {
-					return usage("gatepost analyze --dry-run PATH...", "--dry-run: makes no report, so --format, --output and --fail-on have no use")
+				if len(out.formats)+len(out.outputs)+len(out.failOn) > 0 || out.html != "" {
+					return usage("gatepost analyze --dry-run PATH...", "--dry-run: makes no report, so --format, --output, --html and --fail-on have no use")
 				}
 				return e.dryRun(cmd.Context(), &in, paths)
 			}

@@ -143,7 +143,7 @@ func (m *mailing) send(ctx context.Context, e *env, model *gatepost.Model, day t
 }
 
 func (m *mailing) compose(e *env, model *gatepost.Model, day time.Time) (*gomail.Msg, error) {
-	letter, err := reports.NewLetter(model, m.host, day.Format("Monday 2 January 2006"))
+	letter, err := reports.NewLetter(model, m.host)
 	if err != nil {
 		return nil, err
 	}

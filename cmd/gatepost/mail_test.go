@@ -154,6 +154,7 @@ func mailEnv(vars map[string]string) *env {
 func mailModel(host string) *gatepost.Model {
 	at := gatepost.TimeOf(mailDay.Add(14 * time.Hour))
 	return &gatepost.Model{Made: at, Zone: time.UTC, From: at, To: at, Requests: 10, Statuses: map[int]int64{502: 1}, Watched: []int{502, 504},
+		Since: gatepost.TimeOf(mailDay), Until: gatepost.TimeOf(mailDay.Add(24*time.Hour - 1)),
 		Sources: []gatepost.Source{{ID: 1, Path: "access.log", Host: host, Format: "nginx_access"}},
 		Failures: gatepost.FailureList{{ID: "f-1", Time: at, Status: 502, Method: "GET", Path: "/web", Client: "10.0.0.1", Incident: "i-01",
 			Verdict: gatepost.Verdict{Cause: "oom_kill", Confidence: .99, State: gatepost.Final}}},
@@ -227,7 +228,7 @@ func TestMail(t *testing.T) {
 				t.Errorf("from %s by %s to %v", got.from, got.user, got.to)
 			}
 			header, subject, text, filename, page := letterOf(t, got.data)
-			if want := "erp1.example.com: 1 request failed (oom_kill), Saturday 21 November 2026"; subject != want {
+			if want := "erp1.example.com: 1 request failed (oom_kill), 21 November 2026"; subject != want {
 				t.Errorf("subject %q, want %q", subject, want)
 			}
 			for _, want := range []string{"1 request failed for 1 person", "kernel killed «größer»", "do: give it more memory", "erp1.example.com"} {
@@ -379,8 +380,8 @@ func TestMailOnlyIf(t *testing.T) {
 	if sent != 1 {
 		t.Errorf("%d mails", sent)
 	}
-	letter, err := reports.NewLetter(quiet, "erp1", "Saturday 21 November 2026")
-	if err != nil || letter.Subject != "erp1: nothing failed, Saturday 21 November 2026" {
+	letter, err := reports.NewLetter(quiet, "erp1")
+	if err != nil || letter.Subject != "erp1: nothing failed, 21 November 2026" {
 		t.Errorf("%v, %v", letter, err)
 	}
 }

@@ -58,6 +58,7 @@ type env struct {
 	root           string // of the file system in which logs are found, "" for that of this machine
 	atOnce         int    // failures that are judged at once, 0 for as many as is usual
 	searchLeast    int64  // bytes of a log that is worth a search, 0 for what is reasonable
+	night          bool   // a report of this run draws the night
 	redaction
 }
 

@@ -21,6 +21,7 @@ import (
 type writingFlags struct {
 	formats []string
 	outputs []string
+	html    string
 	failOn  []string
 	look    lookFlags
 }
@@ -35,6 +36,7 @@ func (f *writingFlags) add(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringArrayVarP(&f.formats, "format", "f", nil, "`FORMAT` of the report: "+strings.Join(reportNames(), ", ")+" (default text); repeatable with --output")
 	fs.StringArrayVarP(&f.outputs, "output", "o", nil, "write the report to `FILE`, whole or not at all; the first --output belongs to the first --format")
+	fs.StringVar(&f.html, "html", "", "write a page for a browser to `FILE` as well: short for --format html --output FILE")
 	fs.StringArrayVar(&f.failOn, "fail-on", nil, "exit with status 4 if `CONDITION` holds: any, undetermined, cause=NAME")
 	f.look.add(cmd)
 	completeWith(cmd, "format", reportNames)
@@ -74,9 +76,18 @@ type look struct{ stdout, file reports.Options }
 func (f *writingFlags) resolve(e *env) (*writing, error) {
 	w := &writing{}
 	var err error
-	if w.targets, err = targets(f.formats, f.outputs); err != nil {
-		return nil, err
+	if f.html == "" || len(f.formats)+len(f.outputs) > 0 {
+		if w.targets, err = targets(f.formats, f.outputs); err != nil {
+			return nil, err
+		}
 	}
+	if f.html == "-" {
+		return nil, usage("--format html", "--html: takes a FILE, not standard output")
+	}
+	if f.html != "" {
+		w.targets = append(w.targets, target{reports.Lookup("html"), f.html})
+	}
+	e.night = slices.ContainsFunc(w.targets, func(t target) bool { return t.report.Night })
 	if w.look, err = f.look.resolve(e); err != nil {
 		return nil, err
 	}

@@ -113,7 +113,7 @@ func (a *analysis) verdicts(ctx context.Context, in *ingest) error {
 		return err
 	}
 	a.model.Watched, a.model.Paths = in.watched, in.again(a.paths)
-	if err := a.within(ctx, in); err != nil {
+	if err := a.within(ctx, in.since, in.until); err != nil {
 		return err
 	}
 	if in.zone != nil {
@@ -152,6 +152,9 @@ func (in *ingest) judge(ctx context.Context, h correlate.Rhythm, sources []gatep
 	if err := in.store.BeginVerdicts(ctx); err != nil {
 		return nil, err
 	}
+	if err := in.store.SaveScope(ctx, gatepost.Scope{Since: in.since, Until: in.until, Watched: in.watched}); err != nil {
+		return nil, err
+	}
 	q := newQuotes(in)
 	defer q.close()
 	result, err := correlate.Judge(ctx, h, sources, o, func(failures []gatepost.Failure) error {
@@ -173,13 +176,13 @@ func (in *ingest) judge(ctx context.Context, h correlate.Rhythm, sources []gatep
 }
 
 // within cuts the totals of the model to the time that was asked for.
-func (a *analysis) within(ctx context.Context, in *ingest) error {
+func (a *analysis) within(ctx context.Context, since, until gatepost.Time) error {
 	m := a.model
-	m.Since, m.Until = in.since, in.until
-	if !in.since.Known() && !in.until.Known() {
+	m.Since, m.Until = since, until
+	if !since.Known() && !until.Known() {
 		return nil
 	}
-	from, to := in.since, in.until
+	from, to := since, until
 	if !from.Known() {
 		from = m.From
 	}
@@ -335,6 +338,9 @@ func (e *env) reads(ctx context.Context, flags *readingFlags, paths []string, do
 // finish does what an analysis is for, if it succeeded, says what is not in it, and closes it. All commands that read logs or
 // a store end here, so here people are hidden.
 func (a *analysis) finish(ctx context.Context, err error, do func(*analysis) error) error {
+	if err == nil && a.env.night {
+		err = a.addNight(ctx)
+	}
 	if err == nil {
 		err = a.redact(ctx)
 	}

@@ -21,8 +21,11 @@ func newReport(e *env) *cobra.Command {
 		Short: "report what a store has, without reading logs",
 		Long: `Draw the report of the last analysis that was kept with --db, without reading any log.
 
-The lines that prove the causes are in the store, so the logs may be gone.`,
+The lines that prove the causes are in the store, so the logs may be gone. The report is about
+the time that the analysis was asked for; where the store holds the days before, the page
+of --html compares it with them.`,
 		Example: `  gatepost report --db night.db
+  gatepost report --db night.db --html night.html
   gatepost report --db night.db --format csv --output failures.csv`,
 		GroupID: groupReading,
 		Args:    noArgs,
@@ -67,11 +70,19 @@ func (a *analysis) load(ctx context.Context, db string) error {
 	}
 	m := a.model
 	m.Paths = []string{"--db", db}
-	m.Watched, err = watchedIn(m.Failures)
-	return err
+	scope, err := a.store.Scope(ctx)
+	if err != nil {
+		return err
+	}
+	if m.Watched = scope.Watched; m.Watched == nil {
+		if m.Watched, err = watchedIn(m.Failures); err != nil {
+			return err
+		}
+	}
+	return a.within(ctx, scope.Since, scope.Until)
 }
 
-// watchedIn returns the statuses that counted as failures when a store was made, as far as the
+// watchedIn returns the statuses that counted as failures when an older gatepost made a store, as far as the
 // failures in it tell.
 func watchedIn(failures gatepost.Ledger) ([]int, error) {
 	all := []int{502, 504}
