@@ -13,5 +13,5 @@
 // request as a fixed-size [Request] (the lane of ordinary requests), and whatever can matter to a
 // verdict as an [Event] (the lane of notable events). The correlator makes a [Failure] of every
 // failing request, gives it one [Verdict] with its [Evidence], and groups failures into
-// [Incident]s. A [Model] is what a report draws.
+// [Incident]s. A [Model] is what a report draws, and a [Night] what a page draws beside it.
 package gatepost

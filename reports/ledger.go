@@ -33,6 +33,7 @@ type failureRecord struct {
 	Confidence float64          `json:"confidence"`
 	State      gatepost.State   `json:"state"`
 	Incident   string           `json:"incident"`
+	Finished   string           `json:"finished,omitempty"` // by Odoo, although the user had seen the error
 	Evidence   []evidenceRecord `json:"evidence"`
 	Rivals     []rivalRecord    `json:"rivals"`
 	Missing    []string         `json:"missing"`
@@ -206,7 +207,7 @@ func (l *ledger) failure(f *gatepost.Failure) *failureRecord {
 		Time: stamp(f.Time), Start: stamp(f.Start),
 		Status: f.Status, Method: f.Method, Path: f.Path, Client: f.Client, Upstream: f.Upstream,
 		Phase: f.Phase, Cause: f.Verdict.Cause, Instance: f.Verdict.Instance, Via: f.Verdict.Via,
-		Confidence: ratio(f.Verdict.Confidence), State: f.Verdict.State, Incident: f.Incident,
+		Confidence: ratio(f.Verdict.Confidence), State: f.Verdict.State, Incident: f.Incident, Finished: stamp(f.Finished),
 		Evidence: l.evidence(f.Verdict.All()), Rivals: rivalRecords(f.Verdict.Rivals),
 		Missing: orEmpty(f.Verdict.Missing),
 	}
