@@ -32,10 +32,17 @@ func (t *tally) whatWasRead(s *sheet) {
 	for i := range firsts(t.Gaps, pageSources) {
 		s.Gaps = append(s.Gaps, t.newText(t.gapLine(&t.Gaps[i])))
 	}
+	for i := range firsts(t.Unknown, pageSources) {
+		x := &t.Unknown[i]
+		s.Unknown = append(s.Unknown, unknownBox{t.newText(unknownWords(x)), fold(t.where(x.Ref), pageProse), fold(x.Sample, pageLine)})
+	}
 	for _, note := range firsts(t.Notes, pageSources) {
 		s.Notes = append(s.Notes, t.newText(t.clock.tell(note)))
 	}
 }
+
+// unknownBox is a kind of lines that were not understood, and a sample of it.
+type unknownBox struct{ Says, Place, Sample text }
 
 // missingRow is a log or a setting that would make the next report surer, and whose outages lacked it.
 type missingRow struct {

@@ -39,6 +39,7 @@ type sheet struct {
 	Sources   []sourceBox
 	Config    []text
 	Gaps      []text
+	Unknown   []unknownBox
 	Notes     []text
 	Missing   []missingRow
 	Imprint   string

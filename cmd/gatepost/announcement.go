@@ -5,10 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
+	"sync"
 	"time"
 
 	"gatepost"
@@ -54,6 +54,7 @@ type announcer struct {
 	sources func() []gatepost.Source // of the lines that incidents cite; nil for none
 	out     []*outbox
 	causes  map[string]string // of the open incidents, as last told
+	ended   sync.Once
 }
 
 // hear makes the JSON at once, since what a change points to is the engine's, and leaves the rest to the outboxes.
@@ -150,15 +151,19 @@ func (t *announcement) variables(i *gatepost.Incident) []string {
 	return vars
 }
 
-// close waits a moment for all outboxes at once.
+// close waits a moment for all outboxes at once. That not all arrived is logged and no error: a webhook that is away must not make
+// the program fail that has told it so. It may be called again.
 func (a *announcer) close() error {
-	ended := make(chan error, len(a.out))
-	for _, o := range a.out {
-		go func() { ended <- o.close() }()
-	}
-	var err error
-	for range a.out {
-		err = errors.Join(err, <-ended)
-	}
-	return err
+	a.ended.Do(func() {
+		ended := make(chan error, len(a.out))
+		for _, o := range a.out {
+			go func() { ended <- o.close() }()
+		}
+		for range a.out {
+			if err := <-ended; err != nil {
+				a.log.Warn("not all was told", "error", err)
+			}
+		}
+	})
+	return nil
 }

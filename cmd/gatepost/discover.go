@@ -147,7 +147,7 @@ func (in *ingest) systemLogs(ctx context.Context, logs []*source.File, now time.
 // journal is the journal, nil when nothing can be new. A store gets it in pieces that end where the next begins: at a second that is over.
 func (in *ingest) journal(ctx context.Context, logs []*source.File, now time.Time) (*source.File, error) {
 	from, until := gatepost.NoTime, gatepost.NoTime
-	if in.db != "" {
+	if in.db != "" || in.follows {
 		until = gatepost.TimeOf(now.Truncate(time.Second))
 		for i := range in.known {
 			from = max(from, source.JournalEnd(in.known[i].Path))
@@ -160,6 +160,30 @@ func (in *ingest) journal(ctx context.Context, logs []*source.File, now time.Tim
 		return nil, nil
 	}
 	return source.Journal(ctx, from, until, now)
+}
+
+// followSystem follows what systemLogs read, from where that ended.
+func (in *ingest) followSystem(ctx context.Context, now time.Time) (*source.Following, error) {
+	if in.machine == nil || !in.machine.live || in.machine.System {
+		return nil, nil
+	}
+	from := gatepost.NoTime
+	after := gatepost.NoTime
+	for i := range in.known {
+		k := &in.known[i]
+		from = max(from, source.JournalEnd(k.Path))
+		if k.Path == source.RingName {
+			after = max(after, k.Last)
+		}
+	}
+	if !from.Known() {
+		from = gatepost.TimeOf(now.Truncate(time.Second))
+	}
+	f, err := source.FollowJournal(ctx, from, now)
+	if errors.Is(err, source.ErrNoJournalctl) && in.machine.Boot.Known() {
+		return source.FollowKernel(in.machine.Boot, after, now)
+	}
+	return f, err
 }
 
 // kernelRing is the ring buffer, nil when nothing tells when its stamps began. A store has its lines up to the last that was kept.

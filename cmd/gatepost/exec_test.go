@@ -185,9 +185,7 @@ func TestExecHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Close()
-	if err := a.close(); err == nil {
-		t.Error("all arrived")
-	}
+	a.close()
 	if d := a.out[0].deliveries(); d.failed != 3 {
 		t.Errorf("%+v", d)
 	}

@@ -33,6 +33,7 @@ type ingest struct {
 	left     []*gatepost.Batch // records that may go on, and are not in the store
 	busy     func(id int) bool // a source is being read, nil when files are read one after the other
 	now      func() time.Time
+	follows  bool              // logs are followed when they have been read
 	odoo     bool              // a log of Odoo is among the files
 	known    []gatepost.Source // what the store has, whenever it was read
 	before   []gatepost.Source // what it had before this run

@@ -136,6 +136,7 @@ func (l *live) poll(ctx context.Context) (bool, error) {
 	for more := true; more && ctx.Err() == nil; {
 		more = false
 		for _, f := range l.watch.followers {
+			l.beat()
 			n, err := f.step(ctx)
 			if err != nil {
 				return any, err
@@ -192,7 +193,7 @@ func (l *live) saw(b *gatepost.Batch) {
 // due is how long it is until what was read is judged, 0 when that is now; ok is false when nothing asks for it.
 func (l *live) due() (wait time.Duration, ok bool) {
 	first := slices.ContainsFunc(l.watch.followers, func(f *follower) bool { return f.first.Known() })
-	if l.news == nothing || len(l.open) == 0 && !first {
+	if l.news == nothing || len(l.open) == 0 && !first && !l.judged.IsZero() {
 		return 0, false
 	}
 	at, rested := l.newsFrom.Add(together), l.judged.Add(restOfNews*l.cost)
@@ -228,6 +229,7 @@ func (l *live) judge(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	l.show() // who listens asks where the logs lie
 	q := newQuotes(l.ingest)
 	defer q.close()
 	if err := l.compare(ctx, q, failures, result.Incidents); err != nil {

@@ -148,9 +148,7 @@ func (m *machines) stop() {
 		}
 		m.cancel()
 		m.ended.Wait()
-		if err := m.announcer.close(); err != nil {
-			m.log.Warn("not all was told", "error", err)
-		}
+		m.announcer.close() // where the engine has not done it
 		if m.server != nil {
 			m.server.stop()
 		}

@@ -62,7 +62,7 @@ func newPages(m *moments, status func() status) (http.Handler, *pulse) {
 // versions differ from build to build.
 var versions = regexp.MustCompile(`(?m)^(gatepost_build_info\{).*(\} 1)$`)
 
-// TestMetrics keeps /metrics equal to testdata/live/metrics.txt, of which -update writes a new one. The figures of Go and of the process
+// TestMetrics keeps /metrics equal to testdata/machines/metrics.txt, of which -update writes a new one. The figures of Go and of the process
 // change from run to run, and are looked for only.
 func TestMetrics(t *testing.T) {
 	m := newMoments()
@@ -81,7 +81,7 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 	got := versions.ReplaceAllString(ours.String(), `${1}goversion="go",version="v"$2`)
-	path := filepath.Join("..", "..", "testdata", "live", "metrics.txt")
+	path := filepath.Join("..", "..", "testdata", "machines", "metrics.txt")
 	if *update {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
@@ -206,7 +206,7 @@ func TestHealth(t *testing.T) {
 func TestPages(t *testing.T) {
 	h, _ := newPages(newMoments(), busyStatus)
 	code, text := page(t, h, "GET", "/")
-	want := "gatepost " + version() + " on erp1\nfollowing 4 logs, 33.4 requests/s, 17 failures, 4250 bytes behind, open: lock_wait and 2 more\n\n" +
+	want := "gatepost " + version() + " on erp1\nfollowing 3 logs, 33.4 requests/s, 17 failures, 4173 bytes behind, open: lock_wait and 2 more\n\n" +
 		"/metrics  for Prometheus\n/healthz  200 while it works, 503 when it is stuck\n"
 	if code != 200 || text != want {
 		t.Errorf("%d %s, want %s", code, text, want)

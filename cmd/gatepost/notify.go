@@ -25,16 +25,18 @@ const statusInterval = 10 * time.Second
 type notifier struct {
 	socket   string        // "" when nobody wants to know
 	watchdog time.Duration // in which systemd must hear of it, 0 for never
-	log      *slog.Logger
 	pace     pace
 	pulse    *pulse
 	status   func() string
-	conn     net.Conn
-	said     string
+
+	complaint complaint
+	conn      net.Conn
+	ready     bool   // it was said
+	said      string // of the status
 }
 
 func newNotifier(getenv func(string) string, pid int, log *slog.Logger, p pace, pulse *pulse) *notifier {
-	n := &notifier{socket: getenv(notifySocket), log: log, pace: p, pulse: pulse}
+	n := &notifier{socket: getenv(notifySocket), pace: p, pulse: pulse, complaint: complaint{log: log.With("socket", getenv(notifySocket)), now: p.now}}
 	if usec, err := strconv.ParseInt(getenv(watchdogTime), 10, 64); err == nil && 0 < usec && usec < int64(1<<62/time.Microsecond) {
 		if of := getenv(watchdogPID); of == "" || of == strconv.Itoa(pid) {
 			n.watchdog = time.Duration(usec) * time.Microsecond
@@ -60,39 +62,37 @@ func (n *notifier) run(ctx context.Context) {
 	case <-ctx.Done():
 		return
 	}
-	n.send("READY=1" + n.statusLine())
 	interval := statusInterval
 	if n.watchdog > 0 {
 		interval = min(interval, n.watchdog/2)
 	}
-	for {
+	for ctx.Err() == nil {
+		n.tell()
 		n.pace.sleep(ctx, interval)
-		if ctx.Err() != nil {
-			return
-		}
-		text := n.statusLine()
-		if n.watchdog > 0 && n.pulse.alive() {
-			text = "WATCHDOG=1" + text
-		}
-		if text = strings.TrimPrefix(text, "\n"); text != "" {
-			n.send(text)
-		}
 	}
 }
 
-// statusLine is what it does, when that is something else than before.
-func (n *notifier) statusLine() string {
+// tell sends what there is to say. What did not get through is said again the next time: a service whose being ready nobody heard is
+// killed.
+func (n *notifier) tell() {
+	var words []string
+	if !n.ready {
+		words = append(words, "READY=1")
+	} else if n.watchdog > 0 && n.pulse.alive() {
+		words = append(words, "WATCHDOG=1")
+	}
 	text := oneLine(n.status())
-	if text == n.said {
-		return ""
+	if text != n.said {
+		words = append(words, "STATUS="+text)
 	}
-	n.said = text
-	return "\nSTATUS=" + text
+	if len(words) > 0 && n.send(strings.Join(words, "\n")) {
+		n.ready, n.said = true, text
+	}
 }
 
-// send writes a datagram. A name that begins with @ is one of Linux's abstract sockets, which package net knows. Where systemd does
-// not listen nothing else suffers; the log says so.
-func (n *notifier) send(text string) {
+// send writes a datagram, and reports whether it got through. A name that begins with @ is one of Linux's abstract sockets, which package
+// net knows. Where systemd does not listen nothing else suffers; the log says so once.
+func (n *notifier) send(text string) bool {
 	var err error
 	if n.conn == nil {
 		n.conn, err = net.Dial("unixgram", n.socket)
@@ -101,20 +101,32 @@ func (n *notifier) send(text string) {
 		n.conn.SetWriteDeadline(time.Now().Add(time.Second)) // a full queue must not hold the end up
 		_, err = n.conn.Write([]byte(text))
 	}
-	if err != nil {
-		n.log.Debug("systemd does not listen", "error", err)
-		if n.conn != nil {
-			n.conn.Close()
-			n.conn = nil
-		}
+	if err == nil {
+		n.complaint.works()
+		return true
 	}
+	n.complaint.failed(err)
+	if n.conn != nil {
+		n.conn.Close()
+		n.conn = nil
+	}
+	return false
 }
 
 // inWords is a status for "systemctl status".
 func (s *status) inWords() string {
-	text := fmt.Sprintf("following %d logs, %.1f requests/s, %d failures", len(s.sources), s.rate, s.failed())
-	if behind := s.behind(); behind > 0 {
-		text += fmt.Sprintf(", %d bytes behind", behind)
+	behind := make(map[string]int64, len(s.sources)) // by log, which may have several strands
+	for i := range s.sources {
+		l := &s.sources[i]
+		behind[l.path] = max(behind[l.path], l.behind)
+	}
+	text := fmt.Sprintf("following %d logs, %.1f requests/s, %d failures", len(behind), s.rate, s.failed())
+	all := int64(0)
+	for _, n := range behind {
+		all += n
+	}
+	if all > 0 {
+		text += fmt.Sprintf(", %d bytes behind", all)
 	}
 	switch len(s.open) {
 	case 0:
@@ -129,14 +141,6 @@ func (s *status) inWords() string {
 func (s *status) failed() (all int64) {
 	for _, n := range s.failures {
 		all += n
-	}
-	return all
-}
-
-// behind is how many bytes wait to be read.
-func (s *status) behind() (all int64) {
-	for i := range s.sources {
-		all += s.sources[i].behind
 	}
 	return all
 }

@@ -119,17 +119,24 @@ func TestNotifyVariables(t *testing.T) {
 	}
 }
 
-// A socket that is not there hurts nobody, and one that comes back is found.
+// A socket that is not there hurts nobody, and one that comes back hears all that it missed; the log says both once.
 func TestNotifyNobody(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "notify")
-	n := newNotifier(func(v string) string { return map[string]string{notifySocket: name}[v] }, 1, noLog(), newPace(time.Now), newPulse(time.Now))
-	n.send("READY=1")
+	var log safeBuffer
+	m := newMoments()
+	n := newNotifier(func(v string) string { return map[string]string{notifySocket: name}[v] }, 1, newLog(&log, logText, m.now, 0), m.pace(), newPulse(m.now))
+	n.status = func() string { return "here" }
+	n.tell()
+	n.tell()
 	c := systemd(t, name)
-	n.send("STATUS=here")
-	if got := datagram(t, c); got != "STATUS=here" {
+	n.tell()
+	if got := datagram(t, c); got != "READY=1\nSTATUS=here" {
 		t.Error(got)
 	}
 	n.conn.Close()
+	if s := log.String(); strings.Count(s, "does not work") != 1 || strings.Count(s, "works again") != 1 || strings.Count(s, "\n") != 2 {
+		t.Error(s)
+	}
 }
 
 // Without steps it is not ready, and ends all the same.

@@ -158,6 +158,9 @@ func (in *ingest) judge(ctx context.Context, h correlate.Rhythm, sources []gatep
 	q := newQuotes(in)
 	defer q.close()
 	result, err := correlate.Judge(ctx, h, sources, o, func(failures []gatepost.Failure) error {
+		if in.progress.beat != nil {
+			in.progress.beat()
+		}
 		if err := q.fill(ctx, citedBy(failures)); err != nil {
 			return err
 		}

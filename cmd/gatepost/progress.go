@@ -16,6 +16,7 @@ type progress struct {
 	out io.Writer // nil: not shown
 	now func() time.Time
 
+	beat  func() // says that it goes on, nil when nobody asks
 	begin time.Time
 	total int64 // bytes of all files
 
@@ -48,6 +49,9 @@ func (p *progress) expect(files []*source.File) {
 
 // at says how many bytes of a file are read.
 func (p *progress) at(f *source.File, n int64) {
+	if p.beat != nil {
+		p.beat()
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.read[f] = n

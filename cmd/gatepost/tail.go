@@ -3,12 +3,16 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"gatepost"
 	"gatepost/correlate"
+	"gatepost/parser/source"
 	"gatepost/reports"
 	"gatepost/store"
 )
@@ -95,20 +99,18 @@ const contextBefore = time.Hour
 func (e *env) tail(ctx context.Context, r *reading, args []string, fromStart bool, audience audience, m *machines) error {
 	ctx, quit := context.WithCancel(ctx)
 	defer quit()
-	l, err := e.follow(ctx, r, args, fromStart)
-	if l == nil {
+	l := e.newLive(r)
+	l.beat = m.beat
+	if err := m.start(engineView{status: l.status, sources: func() []gatepost.Source { return l.told }}); err != nil {
 		return err
 	}
 	defer m.stop()
-	if err == nil {
-		err = m.start(engineView{status: l.status, sources: func() []gatepost.Source { return l.told }})
-	}
+	err := l.begin(ctx, args, fromStart)
 	if err == nil {
 		zone := r.zone
 		if zone == nil {
 			zone = e.zone
 		}
-		l.beat = m.beat
 		l.listeners = append(m.listeners(), audience.listener(ctx, e, reports.NewLive(zone, correlate.Docs(), l.path), l.status, quit))
 		err = errors.Join(l.run(ctx), l.end(context.WithoutCancel(ctx)))
 		for _, heard := range l.listeners {
@@ -118,36 +120,48 @@ func (e *env) tail(ctx context.Context, r *reading, args []string, fromStart boo
 	return errors.Join(err, l.a.close())
 }
 
-// follow reads what there is of the logs, and prepares to follow them. The caller closes the analysis, also beside an error.
-func (e *env) follow(ctx context.Context, r *reading, args []string, fromStart bool) (*live, error) {
-	began := gatepost.TimeOf(e.now())
-	if !fromStart && r.db == "" && !r.since.Known() {
-		r.since = began.Add(-contextBefore)
-	}
-	a, in := &analysis{env: e}, &ingest{reading: r, progress: newProgress(e)}
+// newLive makes a live analysis of nothing yet.
+func (e *env) newLive(r *reading) *live {
+	now := e.now()
 	l := &live{
-		ingest: in, a: a, open: make(map[string]*openFailure), settled: make(map[string]string), counted: make(map[failedAs]int64),
-		started: began, began: began, saved: e.now(), beat: func() {},
+		ingest: &ingest{reading: r, progress: newProgress(e), follows: true}, a: &analysis{env: e},
+		open: make(map[string]*openFailure), settled: make(map[string]string), counted: make(map[failedAs]int64),
+		started: gatepost.TimeOf(now), saved: now, beat: func() {},
 	}
+	l.shown.Store(&status{now: l.started, began: l.started, busy: -1})
+	l.paths.Store(&map[int]string{})
+	return l
+}
+
+// begin reads what there is of the logs, and prepares to follow them. The caller closes the analysis, also after an error.
+func (l *live) begin(ctx context.Context, args []string, fromStart bool) error {
+	in, a := l.ingest, l.a
+	if l.began = l.started; !fromStart && l.db == "" && !l.since.Known() {
+		l.since = l.began.Add(-contextBefore)
+	}
+	paths, streams := streamsAmong(args)
 	var err error
-	if a.files, a.paths, err = e.find(ctx, in, args); err != nil {
-		return l, err
+	if len(streams) == 0 || len(paths) > 0 {
+		if a.files, a.paths, err = a.env.find(ctx, in, paths); err != nil {
+			return err
+		}
 	}
+	l.progress.beat = l.beat
 	if err := a.read(ctx, in); err != nil {
-		return l, err
+		return err
 	}
 	if l.options, err = a.options(ctx, in); err != nil {
-		return l, err
+		return err
 	}
 	goesOn, err := l.remember(a.store.Ledger(ctx))
 	if err != nil {
-		return l, err
+		return err
 	}
 	if fromStart || goesOn {
 		l.began = gatepost.NoTime
 	}
 	if l.hide, err = a.hider(ctx); err != nil {
-		return l, err
+		return err
 	}
 	l.setup = l.options.Setup
 	l.watch = newWatch(in, a.paths)
@@ -155,8 +169,11 @@ func (e *env) follow(ctx context.Context, r *reading, args []string, fromStart b
 	l.watch.configured = func() { l.options.Setup, l.news = l.setup, notable }
 	in.left = nil // the followers read it again
 	l.news, l.newsFrom = notable, l.now()
+	if err := l.pour(ctx, streams); err != nil {
+		return err
+	}
 	l.show()
-	return l, nil
+	return nil
 }
 
 // tell says a change to all who listen, with people hidden where that is asked for.
@@ -166,6 +183,52 @@ func (l *live) tell(c gatepost.Change) {
 	}
 	for _, heard := range l.listeners {
 		heard.hear(c)
+	}
+}
+
+// streamsAmong takes from arguments what can be read only once: standard input, and named pipes.
+func streamsAmong(args []string) (paths, streams []string) {
+	for _, arg := range args {
+		if info, err := os.Stat(arg); arg == "-" || err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
+			streams = append(streams, arg)
+		} else {
+			paths = append(paths, arg)
+		}
+	}
+	return paths, streams
+}
+
+// pour follows streams, and what of the machine is in no file.
+func (l *live) pour(ctx context.Context, streams []string) error {
+	for _, name := range streams {
+		from := l.a.env.stdin
+		if name != "-" {
+			// Open for writing as well, a pipe does not end with the program that writes into it: the next one goes on.
+			pipe, err := os.OpenFile(name, os.O_RDWR, 0)
+			if err != nil {
+				return failed(remedy(err), "%s: %w", name, reason(err))
+			}
+			from = pipe
+		}
+		f, err := source.Pour(name, from, "", l.now())
+		if err != nil {
+			return err
+		}
+		l.watch.follow(f)
+	}
+	l.pourSystem(ctx)
+	return nil
+}
+
+// pourSystem follows what of the machine is in no file.
+func (l *live) pourSystem(ctx context.Context) {
+	l.watch.again = time.Time{}
+	f, err := l.followSystem(ctx, l.now())
+	if err != nil {
+		l.trouble(remedy(err), "%v", err)
+	}
+	if f != nil {
+		l.watch.follow(f)
 	}
 }
 
@@ -210,7 +273,7 @@ func (l *live) run(ctx context.Context) error {
 	wake := newWaker()
 	defer wake.close()
 	trouble := ""
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && !l.over() {
 		wake.watch(l.watch.dirs())
 		wait, err := l.turn(ctx)
 		l.beat()
@@ -229,14 +292,23 @@ func (l *live) run(ctx context.Context) error {
 			if err := l.again(ctx); err != nil {
 				wait = 2 * tryAgain
 			}
+			l.beat() // it goes on, though not well
 		}
 		l.watch.stirred = wake.wait(ctx, wait) || l.watch.stirred
 	}
 	return nil
 }
 
+// over reports whether nothing more can come: there were only streams, and they have ended.
+func (l *live) over() bool {
+	return len(l.a.paths) == 0 && len(l.watch.followers) == 0 && l.watch.again.IsZero()
+}
+
 // turn reads what is new and judges it if it is time for that, and returns how long nothing has to be done.
 func (l *live) turn(ctx context.Context) (wait time.Duration, err error) {
+	if at := l.watch.again; !at.IsZero() && l.now().After(at) {
+		l.pourSystem(ctx)
+	}
 	if _, err := l.poll(ctx); err != nil {
 		return 0, err
 	}
@@ -292,6 +364,7 @@ func (l *live) save(ctx context.Context, left []*gatepost.Batch) error {
 		return err
 	}
 	l.saved, l.unsaved = l.now(), false
+	l.show()
 	now := gatepost.TimeOf(l.now())
 	for f, err := range l.a.model.Failures.Failures() {
 		if err != nil {
@@ -338,26 +411,35 @@ func (l *live) show() {
 	if n, ok := l.options.Setup.Number("odoo", "workers"); ok {
 		s.workers = int(n)
 	}
-	var sources []gatepost.Source
+	sources := slices.Clone(l.known)
+	place := make(map[int]int) // of a source among them
+	for i := range sources {
+		place[sources[i].ID] = i
+	}
 	for _, f := range l.watch.followers {
 		for _, src := range f.sources() {
+			if i, ok := place[src.ID]; ok {
+				sources[i] = *src
+				continue
+			}
+			place[src.ID] = len(sources)
 			sources = append(sources, *src)
 		}
 	}
-	m := &gatepost.Model{Sources: sources, Setup: l.options.Setup, Paths: l.a.paths}
 	if l.hide != nil {
+		m := &gatepost.Model{Sources: sources, Setup: l.options.Setup, Paths: l.a.paths}
 		if hidden, err := l.hide.Model(m); err == nil { // it has no failures, of which alone one can come
 			sources, s.open = hidden.Sources, l.hide.Incidents(s.open)
 		}
 	}
 	paths := make(map[int]string)
-	i := 0
+	for i := range sources {
+		paths[sources[i].ID] = sources[i].Path
+	}
 	for _, f := range l.watch.followers {
 		behind := f.behind()
 		for _, src := range f.sources() {
-			shown := &sources[i]
-			i++
-			paths[src.ID] = shown.Path
+			shown := &sources[place[src.ID]]
 			st := sourceStatus{path: shown.Path, strand: shown.Strand, format: src.Format, lines: src.Lines, unparsed: src.Unparsed, last: src.Clock.At(src.Last)}
 			if src == f.src {
 				st.behind = behind
@@ -366,13 +448,6 @@ func (l *live) show() {
 				}
 			}
 			s.sources = append(s.sources, st)
-		}
-	}
-	if was := l.paths.Load(); was != nil {
-		for id, path := range *was { // of a log that is followed no more, but cited
-			if _, ok := paths[id]; !ok {
-				paths[id] = path
-			}
 		}
 	}
 	l.told = sources

@@ -36,7 +36,7 @@ func fenced(t *testing.T, language string) string {
 
 // The manual has the metrics that there are, with their labels and kinds.
 func TestTailDocMetrics(t *testing.T) {
-	golden, err := os.ReadFile(filepath.Join("..", "..", "testdata", "live", "metrics.txt"))
+	golden, err := os.ReadFile(filepath.Join("..", "..", "testdata", "machines", "metrics.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ sys.exit(not genuine(e["SECRET"], headers, open("body.json", "rb").read(), lambd
 // The manual's alert rules are rules.
 func TestTailDocRules(t *testing.T) {
 	rules := fenced(t, "yaml")
-	golden, err := os.ReadFile(filepath.Join("..", "..", "testdata", "live", "metrics.txt"))
+	golden, err := os.ReadFile(filepath.Join("..", "..", "testdata", "machines", "metrics.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -67,10 +67,11 @@ func replay(t *testing.T, clock time.Time, dir string, args ...string) *replayed
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.live, err = e.follow(t.Context(), r, []string{dir}, true); err != nil {
+	p.live = e.newLive(r)
+	p.listeners = []listener{p}
+	if err := p.begin(t.Context(), []string{dir}, true); err != nil {
 		t.Fatal(err)
 	}
-	p.listeners = []listener{p}
 	t.Cleanup(func() { p.a.close() })
 	return p
 }

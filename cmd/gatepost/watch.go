@@ -33,6 +33,7 @@ type watch struct {
 	looked    time.Time              // for files, last
 	stirred   bool                   // something changed in a directory since
 	started   bool                   // what appears now was not there before
+	again     time.Time              // when what the system writes is to be followed again; zero when it is
 	saw       func(*gatepost.Batch)
 	missed    func(ctx context.Context, f *follower, why string) error
 	// configured is called when the setup is another one than it was.
@@ -252,6 +253,12 @@ func (w *watch) waits(f *source.Following) bool {
 func (w *watch) fates(ctx context.Context) error {
 	var old []*follower
 	for _, f := range slices.Clone(w.followers) {
+		if ended, why := f.following.Ended(); ended && f.behind() == 0 {
+			if err := w.ended(ctx, f, why); err != nil {
+				return err
+			}
+			continue
+		}
 		if f.following.Rewritten() {
 			if err := w.truncated(ctx, f); err != nil {
 				return err
@@ -272,6 +279,19 @@ func (w *watch) fates(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// ended lets go of a stream that came to its end. What the system writes is followed again in a moment, from where reading ended.
+func (w *watch) ended(ctx context.Context, f *follower, why error) error {
+	name := f.following.Path
+	if why != nil {
+		w.note("%s: %v", name, why)
+	}
+	if name != source.RingName && !source.JournalEnd(name).Known() {
+		return w.drop(ctx, f)
+	}
+	w.again = w.now().Add(tryAgain)
+	return w.remove(ctx, f)
 }
 
 // truncated reads on in a copy what was not read of a file before it was truncated, and lets the file be found anew.

@@ -26,6 +26,7 @@ type Following struct {
 	file      *os.File
 	info      os.FileInfo
 	rewritten atomic.Bool
+	poured    *pouring // nil when it is a file that others write
 }
 
 // Follow opens what lies at a path.
@@ -81,6 +82,12 @@ const (
 
 // Fate says what the path of the file names now. While nothing can be told, as when a disk is unmounted, it is Gone.
 func (w *Following) Fate() Fate {
+	if w.poured != nil {
+		if w.poured.ended.Load() {
+			return Gone
+		}
+		return Stays
+	}
 	info, err := os.Stat(w.Path)
 	switch {
 	case err != nil:
@@ -124,6 +131,9 @@ func (r *grown) Read(p []byte) (int, error) {
 	copy(p, text)
 	r.tail.add(text)
 	r.at += int64(len(text))
+	if r.of.poured != nil {
+		r.of.poured.read.Store(max(r.at, r.of.poured.read.Load()))
+	}
 	return len(text), nil
 }
 

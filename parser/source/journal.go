@@ -148,8 +148,12 @@ func (c *copied) remove() {
 	}
 }
 
-// journalUntil begins the name of a File of this machine's journal that was read up to a time, which follows.
-const journalUntil = "journal until "
+// journalUntil begins the name of a File of this machine's journal that was read up to a time, which follows; journalFrom that of one which is
+// followed from a time on.
+const (
+	journalUntil = "journal until "
+	journalFrom  = "journal from "
+)
 
 // Journal makes a File of the journal of this machine: what was written from a second on, and before another; NoTime is no bound.
 func Journal(ctx context.Context, from, until gatepost.Time, now time.Time) (*File, error) {
@@ -169,12 +173,25 @@ func Journal(ctx context.Context, from, until gatepost.Time, now time.Time) (*Fi
 	return Spool(name, entries, "", now)
 }
 
-// JournalEnd is the time before which a File of Journal ended, by its name; NoTime when that is no such name.
-func JournalEnd(name string) gatepost.Time {
-	stamp, ok := strings.CutPrefix(name, journalUntil)
-	at, err := time.Parse(time.RFC3339, stamp)
-	if !ok || err != nil {
-		return gatepost.NoTime
+// FollowJournal follows the journal of this machine, what is written from a second on. Its text is the same whenever it is followed from there, so
+// where reading ended is found again.
+func FollowJournal(ctx context.Context, from gatepost.Time, now time.Time) (*Following, error) {
+	entries, err := journalctl(ctx, "--follow", "--no-tail", fmt.Sprintf("--since=@%d", from.Second()))
+	if err != nil {
+		return nil, err
 	}
-	return gatepost.TimeOf(at)
+	return Pour(journalFrom+from.Std().Format(time.RFC3339), entries, "", now)
+}
+
+// JournalEnd is the time from which on the journal is to be read after a File of it, by its name: before that it ended, or from there on it
+// is known again. It is NoTime when that is no such name.
+func JournalEnd(name string) gatepost.Time {
+	for _, begins := range []string{journalUntil, journalFrom} {
+		if stamp, ok := strings.CutPrefix(name, begins); ok {
+			if at, err := time.Parse(time.RFC3339, stamp); err == nil {
+				return gatepost.TimeOf(at)
+			}
+		}
+	}
+	return gatepost.NoTime
 }

@@ -2,7 +2,12 @@
 
 package source
 
-import "errors"
+import (
+	"errors"
+	"io"
+)
 
 // kernelRing is Linux's alone.
 func kernelRing() ([]byte, error) { return nil, errors.ErrUnsupported }
+
+func kernelMessages() (io.Reader, error) { return nil, errors.ErrUnsupported }
