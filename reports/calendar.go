@@ -86,7 +86,7 @@ func Calendar(w io.Writer, marks []*Mark, version string) error {
 
 func newCalendarNight(mark *Mark, day time.Time) *calendarNight {
 	k := *mark
-	k.Host, k.Cause, k.Title = clip(visible(k.Host), 80), clip(visible(k.Cause), 2*labelLimit), clip(visible(k.Title), pageProse)
+	k.Host, k.Cause = clip(visible(k.Host), 80), clip(visible(k.Cause), 2*labelLimit)
 	n := &calendarNight{Mark: &k, Page: k.Day + ".html", Name: day.Format("Monday, 2 January 2006"), Hue: "grey", Count: count(k.Failures), Says: "nothing failed"}
 	if k.Failures == 0 {
 		return n

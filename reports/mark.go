@@ -20,7 +20,6 @@ type Mark struct {
 	People   int    `json:"people,omitempty"`
 	Outages  int    `json:"outages,omitempty"`
 	Cause    string `json:"cause,omitempty"` // of most failures
-	Title    string `json:"title,omitempty"` // of that cause
 	Causes   int    `json:"causes,omitempty"`
 }
 
@@ -34,7 +33,6 @@ func NewMark(m *gatepost.Model, day time.Time) (*Mark, error) {
 		Outages: len(t.Incidents), Causes: len(t.causes)}
 	if len(t.causes) > 0 {
 		k.Cause = t.causes[0].name
-		k.Title = t.titles[k.Cause]
 	}
 	return k, nil
 }
