@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 
 mkdir -p dist
 for arch in amd64 arm64; do
-	CGO_ENABLED=0 GOOS=linux GOARCH=$arch go build -trimpath -ldflags '-s -w' -o "dist/gatepost-linux-$arch" ./cmd/gatepost
+	CGO_ENABLED=0 GOOS=linux GOARCH=$arch go build -trimpath -buildvcs=auto -ldflags '-s -w' -o "dist/gatepost-linux-$arch" ./cmd/gatepost
 done
 cd dist
 sha256sum gatepost-linux-* >SHA256SUMS
