@@ -43,6 +43,7 @@ func Statements() [][2]string {
 		{"what was asked for", selectScope},
 		{"keep what is asked for", updateScope},
 		{"the key of stand-ins", selectRedactionKey},
+		{"logs that were passed", selectPassed},
 		{"the columns of all views", selectViewColumns},
 		{"what lies beneath redacted views", selectBeneath},
 		{"prune the incidents", pruneIncidents},

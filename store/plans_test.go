@@ -162,7 +162,7 @@ func planOf(rows [][]any) (steps []string) {
 var planStep = regexp.MustCompile(`^ *- (SCAN|SEARCH) (\S+)(.*)$`)
 
 // small are tables that do not grow with the lines of the logs, and their names in the views.
-var small = []string{"_sources", "_routes", "_statuses", "_settings", "_incidents", "_unparsed", "_unknown", "_gaps", "_lost", "_judgement", "s", "i", "u", "sqlite_schema", "json_each"}
+var small = []string{"_sources", "_routes", "_statuses", "_settings", "_incidents", "_unparsed", "_unknown", "_gaps", "_lost", "_passed", "_judgement", "s", "i", "u", "sqlite_schema", "json_each"}
 
 // walksThroughAll reports whether a step of a plan reads all rows of a table that grows. A scan of an
 // index does, and so does a search without one, which is how SQLite calls finding a least value.

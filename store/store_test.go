@@ -253,7 +253,7 @@ func TestOpenRefuses(t *testing.T) {
 		"text":      {file("access.log", "127.0.0.1 - - [22/Nov/2026]"), "not a gatepost store: name another file"},
 		"short":     {file("short", "x"), "not a gatepost store"},
 		"foreign":   {file("foreign.db", foreign), "not a gatepost store"},
-		"newer":     {file("night.db", newer), "made by a newer gatepost (schema 9, this one knows 6): use that version or another --db"},
+		"newer":     {file("night.db", newer), "made by a newer gatepost (schema 9, this one knows 7): use that version or another --db"},
 		"damaged":   {file("damaged.db", damaged), "damaged: restore a copy"},
 		"directory": {dir, "is a directory"},
 		"nowhere":   {filepath.Join(dir, "no", "such.db"), "no such file or directory"},

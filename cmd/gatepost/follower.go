@@ -25,6 +25,7 @@ func (in *ingest) newFollower(w *source.Following) *follower {
 type follower struct {
 	*fileReading
 	following *source.Following
+	log       string // the path at which it was written, if names tell
 	cutter    *source.Cutter
 	feed      *feed // nil until something understands the file
 	piece     piece
@@ -33,7 +34,8 @@ type follower struct {
 	saw   func(*gatepost.Batch)
 	waits func() bool // what is in the file is read elsewhere, as far as it goes
 
-	looked int64     // how long the file was when it was last found out what it is
+	begins int64     // where its text begins, behind the hole of a truncation
+	looked int64     // how long the text was when it was last found out what it is
 	from   int64     // where the step in hand began
 	read   time.Time // when text came last
 	first  gatepost.Time
@@ -47,7 +49,7 @@ const stepSize = 4 << 20
 
 // step reads what is new, but no more than stepSize, and returns how much that was.
 func (f *follower) step(ctx context.Context) (int64, error) {
-	if f.looked < parser.SampleSize && f.following.Size() >= min(2*f.looked, parser.SampleSize) {
+	if f.looked < parser.SampleSize && f.length() >= min(2*f.looked, parser.SampleSize) {
 		if err := f.renew(ctx); err != nil {
 			return 0, err
 		}
@@ -75,6 +77,9 @@ func (f *follower) step(ctx context.Context) (int64, error) {
 	return n, err
 }
 
+// length is how long the text is now.
+func (f *follower) length() int64 { return f.following.Size() - f.begins }
+
 // some ends blocks after stepSize.
 func (f *follower) some(blocks iter.Seq2[source.Cut, error]) iter.Seq2[source.Cut, error] {
 	return func(yield func(source.Cut, error) bool) {
@@ -92,7 +97,7 @@ func (f *follower) mayGoOn() source.Holding {
 	switch {
 	case f.ended:
 		return f.atEnd
-	case f.following.Rewritten() || f.stream.Offset() > f.from || f.behind() > 0:
+	case f.feed == nil || f.following.Rewritten() || f.stream.Offset() > f.from || f.behind() > 0:
 		return source.LastRecord
 	}
 	return max(source.LastLine, holding(f.now().Sub(f.read)))
@@ -106,9 +111,17 @@ func (f *follower) behind() int64 {
 	return max(0, f.following.Size()-f.stream.Offset())
 }
 
+// rewritten reports whether text that was read is not in the file any more.
+func (f *follower) rewritten() bool {
+	if f.feed != nil {
+		f.following.Check(f.stream)
+	}
+	return f.following.Rewritten()
+}
+
 // renew finds out what the file is, and reads it from where it was read before.
 func (f *follower) renew(ctx context.Context) error {
-	if size := f.following.Size(); size == f.looked || f.looked == parser.SampleSize {
+	if f.length() == f.looked || f.looked == parser.SampleSize {
 		return nil // there is nothing new by which to tell
 	}
 	if f.feed == nil && f.waits() {
@@ -122,7 +135,10 @@ func (f *follower) renew(ctx context.Context) error {
 	if bytes.IndexByte(sample, '\n') < 0 && len(sample) < parser.SampleSize {
 		return stream.Close() // a line tells what it is, a piece of one does not
 	}
-	f.looked = int64(len(sample))
+	if f.rewritten() {
+		return stream.Close() // that was another text already
+	}
+	f.begins, f.looked = stream.Offset(), int64(len(sample))
 	if err := f.release(ctx); err != nil {
 		return err
 	}
@@ -136,6 +152,7 @@ func (f *follower) renew(ctx context.Context) error {
 	f.cutter = &source.Cutter{Source: f.src.ID, Starts: f.parser.Starts(), Ends: f.parser.Ends(), Hold: f.mayGoOn}
 	f.cutter.Begin(f.stream, f.src)
 	f.parsers = make(map[*parser.Strand]*parser.Parser)
+	f.knows(f.src)
 	f.feed = newFeed(f.cutter, f.stream, *f.src, f.parser, func(fill func(*piece)) bool {
 		fill(&f.piece)
 		f.err = f.take(ctx, &f.piece)
@@ -210,7 +227,16 @@ func (f *follower) forget() {
 	for _, src := range f.sources() {
 		delete(f.files, src.ID)
 	}
-	f.feed, f.left, f.looked, f.err, f.src = nil, nil, 0, nil, nil
+	f.feed, f.left, f.looked, f.err, f.strands = nil, nil, 0, nil, nil
+	if f.src != nil {
+		i := slices.IndexFunc(f.known, func(k gatepost.Source) bool { return k.ID == f.src.ID })
+		if i < 0 {
+			f.src = nil
+			return
+		}
+		stored := f.known[i]
+		f.src = &stored
+	}
 }
 
 // release lets go of the rows of the file, so that its text can be read on elsewhere.
@@ -236,7 +262,7 @@ func (f *follower) moved(path string) {
 
 // finish reads the file to its end, and leaves there what is held.
 func (f *follower) finish(ctx context.Context, hold source.Holding) error {
-	if f.looked < parser.SampleSize && f.following.Size() > f.looked {
+	if f.looked < parser.SampleSize && f.length() > f.looked {
 		if err := f.renew(ctx); err != nil {
 			return err
 		}

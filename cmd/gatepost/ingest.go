@@ -333,6 +333,10 @@ func (r *fileReading) empty() {
 		r.trouble(cmp.Or(remedy(err), damaged), "%s: %v", r.file.Path, reason(err))
 		return
 	}
+	if r.stream.Offset() > 0 {
+		r.note("%s: holds nothing but NUL bytes", r.file.Path)
+		return
+	}
 	r.note("%s: is empty", r.file.Path)
 }
 
@@ -386,7 +390,14 @@ func (in *ingest) alike(sample []byte) []gatepost.Source {
 func (in *ingest) containedIn(f *source.File, sample []byte) string {
 	for _, k := range in.alike(sample) {
 		other := in.files[k.ID]
-		if other == nil || k.Format == "" {
+		if k.Format == "" {
+			continue
+		}
+		if other == nil {
+			// What is shorter than what was read of a log is a copy from before the end of it: since then that was truncated.
+			if length, err := f.Length(); err == nil && length < k.Position && source.IsRotation(k.Path, f.Path) {
+				return k.Path
+			}
 			continue
 		}
 		if f.IsBeginningOf(other) {
@@ -456,12 +467,17 @@ const (
 	forsaken = time.Hour
 )
 
-// growing tells what may go on where the log ends. Only a store that is kept has a next time, to read it then.
+// growing tells what may go on where the log ends. Only a store that is kept has a next time, to read it then, and a log that is followed
+// gets the rest of its last line at any time.
 func (r *fileReading) growing() source.Holding {
-	if r.db == "" || !r.file.Growing || r.stream.Kind != nil {
+	if r.db == "" && !r.follows || !r.file.Growing || r.stream.Kind != nil {
 		return source.Nothing
 	}
-	return holding(r.now().Sub(r.file.Written()))
+	hold := holding(r.now().Sub(r.file.Written()))
+	if r.follows {
+		return max(source.LastLine, hold)
+	}
+	return hold
 }
 
 // holding tells what may go on where a log ends that was not written into for a while.

@@ -127,32 +127,39 @@ func (l *live) unfinished() (all []*gatepost.Batch) {
 	return all
 }
 
-// poll reads all that is new, and reports whether there was anything.
-func (l *live) poll(ctx context.Context) (bool, error) {
-	if err := l.watch.look(ctx); err != nil {
-		return false, err
+// poll reads all that is new, and reports whether there was anything. What a truncation left is looked at once more, since it may have been
+// written into already.
+func (l *live) poll(ctx context.Context) (any bool, err error) {
+	for again := true; again && err == nil; {
+		var some bool
+		some, again, err = l.pollOnce(ctx)
+		any = any || some
 	}
-	any := false
+	l.hear()
+	return any, err
+}
+
+func (l *live) pollOnce(ctx context.Context) (any, again bool, err error) {
+	if err := l.watch.look(ctx); err != nil {
+		return false, false, err
+	}
 	for more := true; more && ctx.Err() == nil; {
 		more = false
 		for _, f := range l.watch.followers {
 			l.beat()
 			n, err := f.step(ctx)
 			if err != nil {
-				return any, err
+				return any, false, err
 			}
 			more = more || n > 0
 		}
 		any = any || more
 	}
-	if any {
-		if err := l.store.Flush(ctx); err != nil {
-			return any, err
-		}
+	if err := l.store.Flush(ctx); err != nil { // a record that was held is stored when nothing more comes
+		return any, false, err
 	}
-	err := l.watch.fates(ctx)
-	l.hear()
-	return any, err
+	again, err = l.watch.fates(ctx)
+	return any, again, err
 }
 
 // hear says what reading has to say.

@@ -252,13 +252,22 @@ func (l *live) remember(ledger gatepost.Ledger) (some bool, err error) {
 	return some, nil
 }
 
-// missed says that a part of a log was gone before it was read, and keeps that in the store.
-func (l *live) missed(ctx context.Context, f *follower, why string) error {
-	l.gaps++
+// missed says that a part of a log was gone before it was read, and keeps that with its source, which is nil when nothing at all was read
+// of it.
+func (l *live) missed(ctx context.Context, path string, src *gatepost.Source, why string) error {
 	now := gatepost.TimeOf(l.now())
-	gap := gatepost.Gap{Source: f.src.ID, From: f.src.Clock.At(f.src.Last), To: now, Why: why}
-	l.tell(gatepost.Change{Kind: gatepost.Missed, Time: now, Text: f.following.Path + ": " + why, Gap: &gap})
-	return l.store.AddLost(ctx, []gatepost.Gap{gap})
+	gap := gatepost.Gap{From: gatepost.NoTime, To: now, Why: why}
+	if src != nil {
+		gap.Source, gap.From = src.ID, src.Clock.At(src.Last)
+		src.Problem = why
+		if err := l.store.SaveSource(ctx, src); err != nil {
+			return err
+		}
+		l.knows(src)
+	}
+	l.gaps++
+	l.tell(gatepost.Change{Kind: gatepost.Missed, Time: now, Text: path + ": " + why, Gap: &gap})
+	return nil
 }
 
 const (

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"gatepost"
@@ -26,16 +28,19 @@ import (
 type watch struct {
 	*ingest
 	followers []*follower
+	paths     []string               // what is to be followed
 	list      func() []string        // the paths of all logs, as they lie there now
 	logs      []string               // those that were named, whose rotated files are not among the paths
-	older     []gatepost.Source      // heads of rotated files that were there before and are not read
+	older     []gatepost.Source      // rotated files that were there before following began and are not read, by their heads
 	seen      map[string]os.FileInfo // files that are not followed, as they were when they were looked at
 	looked    time.Time              // for files, last
 	stirred   bool                   // something changed in a directory since
 	started   bool                   // what appears now was not there before
 	again     time.Time              // when what the system writes is to be followed again; zero when it is
+	there     []string               // the paths of all logs in the beginning
+	links     map[string]string      // where those logs are that are links
 	saw       func(*gatepost.Batch)
-	missed    func(ctx context.Context, f *follower, why string) error
+	missed    func(ctx context.Context, path string, src *gatepost.Source, why string) error
 	// configured is called when the setup is another one than it was.
 	configured func()
 }
@@ -51,17 +56,14 @@ const (
 
 // newWatch watches what paths name: files, patterns, and what lies in directories.
 func newWatch(in *ingest, paths []string) *watch {
-	w := &watch{ingest: in, list: listed(paths), seen: make(map[string]os.FileInfo)}
+	w := &watch{ingest: in, paths: paths, list: listed(paths), seen: make(map[string]os.FileInfo), links: make(map[string]string)}
 	for _, path := range paths {
 		if info, err := os.Stat(path); err != nil || !info.IsDir() {
 			w.logs = append(w.logs, path)
+			w.names(path)
 		}
 	}
-	in.busy = func(id int) bool {
-		return slices.ContainsFunc(w.followers, func(f *follower) bool {
-			return f.feed != nil && slices.ContainsFunc(f.sources(), func(s *gatepost.Source) bool { return s.ID == id })
-		})
-	}
+	in.busy = func(id int) bool { return w.reader(id) != nil }
 	return w
 }
 
@@ -69,13 +71,38 @@ func newWatch(in *ingest, paths []string) *watch {
 func (w *watch) dirs() []string {
 	var all []string
 	for _, path := range w.logs {
-		all = append(all, filepath.Dir(path))
+		for _, name := range w.names(path) {
+			all = append(all, filepath.Dir(name))
+		}
 	}
 	for _, f := range w.followers {
 		all = append(all, filepath.Dir(f.following.Path))
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
+}
+
+// names are the paths at which a log is rotated: its own, and that to which it is a link, or was when it was seen last.
+func (w *watch) names(path string) []string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		w.links[path] = real
+	}
+	if real := w.links[path]; real != "" && real != path {
+		return []string{path, real}
+	}
+	return []string{path}
+}
+
+// rotations are the files into which a log was rotated, by its path.
+func (w *watch) rotations(path string) (all []string) {
+	for _, name := range w.names(path) {
+		rotated, err := source.Rotations(name)
+		if err != nil {
+			continue // the directory is not there now
+		}
+		all = append(all, rotated...)
+	}
+	return all
 }
 
 // close lets go of all files.
@@ -94,12 +121,18 @@ func (w *watch) look(ctx context.Context) error {
 		return nil
 	}
 	w.looked, w.stirred = now, false
-	for _, path := range w.logs {
-		rotated, err := source.Rotations(path)
-		if err != nil {
-			continue // the directory is not there now
+	if !w.started {
+		var err error
+		if w.older, err = w.store.Passed(ctx); err != nil {
+			return err
 		}
-		for _, path := range rotated {
+		w.there = w.list()
+		if err := w.searchLost(ctx); err != nil {
+			return err
+		}
+	}
+	for _, path := range w.logs {
+		for _, path := range w.rotations(path) {
 			if err := w.open(ctx, path, true); err != nil {
 				return err
 			}
@@ -134,18 +167,21 @@ func (w *watch) open(ctx context.Context, path string, rotated bool) error {
 	if err != nil {
 		return w.unreadable(path, info, err)
 	}
-	keep, err := w.wants(ctx, f, rotated)
-	if err != nil || !keep {
-		w.seen[path] = info
-		return errors.Join(err, f.Close())
+	what, err := w.wants(ctx, f, rotated)
+	if err == nil && what == toFollow {
+		delete(w.seen, path)
+		w.follow(f)
+		return nil
 	}
-	delete(w.seen, path)
-	w.follow(f)
-	return nil
+	if err == nil && what != later {
+		w.seen[path] = info
+	}
+	return errors.Join(err, f.Close())
 }
 
 func (w *watch) follow(f *source.Following) {
 	next := w.newFollower(f)
+	next.log = w.family(f.Path)
 	next.saw, next.waits = w.saw, func() bool { return w.waits(f) }
 	w.followers = append(w.followers, next)
 }
@@ -160,52 +196,220 @@ func (w *watch) unreadable(path string, info os.FileInfo, err error) error {
 	return nil
 }
 
-// wants reports whether a file is one to follow. What is packed is read at once, if it holds something that is new.
-func (w *watch) wants(ctx context.Context, f *source.Following, rotated bool) (bool, error) {
+// interest is what is done with a file that is found.
+type interest int
+
+const (
+	toLeave  interest = iota // until it changes
+	toFollow                 // from now on
+	later                    // it is looked at again, what it is does not show yet
+)
+
+// wants tells what is to be done with a file. What is packed is read at once, if it holds something that is new.
+func (w *watch) wants(ctx context.Context, f *source.Following, rotated bool) (interest, error) {
 	stream, err := f.Open()
 	if err != nil {
 		w.trouble(remedy(err), "%s: %v", f.Path, reason(err))
-		return false, nil
+		return toLeave, nil
 	}
 	defer stream.Close()
 	sample := bytes.Clone(stream.Peek(parser.SampleSize))
 	if parser.DetectConfig(f.Name(), sample) != nil {
 		w.configure(f.File)
-		return false, nil
+		return toLeave, nil
 	}
 	if len(w.withoutStore([]*source.File{f.File})) == 0 {
-		return false, nil
+		return toLeave, nil
 	}
 	packed := stream.Kind != nil
-	if !packed && !rotated {
-		return true, nil
+	if (packed || rotated) && slices.ContainsFunc(w.older, func(o gatepost.Source) bool { return source.BeginsLike(sample, &o) }) {
+		return toLeave, nil
 	}
-	if slices.ContainsFunc(w.older, func(o gatepost.Source) bool { return source.BeginsLike(sample, &o) }) {
-		return false, nil
+	length := f.Size()
+	if packed {
+		if length, err = f.File.Length(); err != nil && w.now().Sub(f.Modified) < forsaken {
+			return later, nil // it is being packed
+		}
 	}
-	known := false
+	read, old := false, false
 	for _, k := range w.alike(sample) {
+		if o := w.reader(k.ID); o != nil {
+			switch {
+			case o.rewritten():
+				return later, nil // this may be the copy in which the rest stands: see truncated
+			case packed && o.following.BeginsWith(sample), !packed && o.following.Holds(f):
+				read = true // it is read there
+			case !packed && f.Holds(o.following) && w.isRotationOf(o.following.Path, f.Path):
+				// That is a copy of this, which is read on from where it ends.
+				if err := w.remove(ctx, o); err != nil {
+					return later, err
+				}
+			}
+			continue
+		}
 		at, same, err := f.OpenAt(&k)
 		if err != nil {
-			return false, nil // it is looked at again when it changes
+			return later, nil
 		}
 		more := same && len(at.Peek(1)) > 0
 		at.Close()
 		if more {
-			return !packed, w.readPacked(ctx, packed, f)
+			return w.take(ctx, packed, f)
 		}
-		known = known || same
+		// What is shorter than what was read is a copy from before the end of it.
+		old = old || !same && length < k.Position && (packed || rotated || f.Path != k.Path)
+		read = read || same || old
 	}
-	if known || len(sample) == 0 {
-		return false, nil
-	}
-	if !w.started {
+	switch {
+	case !packed && !rotated && (!read || !w.started && !old):
+		return toFollow, nil
+	case read || len(sample) == 0:
+		return toLeave, nil
+	case !w.started && !w.wasFollowed(f):
 		o := gatepost.Source{}
 		o.HeadSize, o.Head = source.Head(sample)
 		w.older = append(w.older, o)
-		return false, nil
+		return toLeave, w.store.Pass(ctx, o.HeadSize, o.Head)
 	}
-	return !packed, w.readPacked(ctx, packed, f)
+	return w.take(ctx, packed, f)
+}
+
+// reader is what reads a source, nil when nothing does.
+func (w *watch) reader(id int) *follower {
+	i := slices.IndexFunc(w.followers, func(f *follower) bool {
+		return f.feed != nil && slices.ContainsFunc(f.sources(), func(s *gatepost.Source) bool { return s.ID == id })
+	})
+	if i < 0 {
+		return nil
+	}
+	return w.followers[i]
+}
+
+// take follows a file, or reads it at once.
+func (w *watch) take(ctx context.Context, packed bool, f *source.Following) (interest, error) {
+	if packed {
+		return toLeave, w.readPacked(ctx, f)
+	}
+	return toFollow, nil
+}
+
+// family is the log of which a path is a rotation, as far as the paths of what was read tell, or else the path itself.
+func (w *watch) family(path string) string {
+	if real := w.links[path]; real != "" {
+		path = real
+	}
+	log := path
+	try := func(p string) {
+		if len(p) < len(log) && source.IsRotation(p, path) {
+			log = p
+		}
+	}
+	for _, p := range w.logs {
+		try(p)
+		try(w.links[p])
+	}
+	for _, p := range w.there {
+		try(p)
+	}
+	for i := range w.before {
+		try(w.before[i].Path)
+	}
+	return log
+}
+
+// isStrand reports whether a row is that of a strand of another one, which stands for the file.
+func (w *watch) isStrand(row *gatepost.Source) bool {
+	return row.Strand+row.Host != "" && slices.ContainsFunc(w.known, func(k gatepost.Source) bool { return k.ID != row.ID && isStrandOf(&k, row) })
+}
+
+// wasFollowed reports whether the log of a rotated file was followed before. Then what was there in the beginning was passed, and what is not known
+// came since.
+func (w *watch) wasFollowed(f *source.Following) bool {
+	log := w.family(f.Path)
+	return slices.ContainsFunc(w.before, func(k gatepost.Source) bool { return w.counts(&k) && w.family(k.Path) == log })
+}
+
+// searchLost says which logs that were read before are nowhere any more: what was written into them since is lost. Of each log the sources are
+// looked for into which something may have been written: the one at its path, the youngest, and the one with the last line.
+func (w *watch) searchLost(ctx context.Context) error {
+	said := make(map[int]bool)
+	for _, of := range [][]gatepost.Source{w.before, w.known} {
+		logs := make(map[string][]*gatepost.Source)
+		for i := range of {
+			if k := &of[i]; w.counts(k) && k.Problem == "" {
+				log := w.family(k.Path)
+				logs[log] = append(logs[log], k)
+			}
+		}
+		for log, all := range logs {
+			if !w.concerns(log) {
+				continue
+			}
+			young := slices.MaxFunc(all, func(a, b *gatepost.Source) int { return cmp.Compare(a.ID, b.ID) })
+			late := slices.MaxFunc(all, func(a, b *gatepost.Source) int { return cmp.Compare(a.Last, b.Last) })
+			there := slices.MaxFunc(all, func(a, b *gatepost.Source) int {
+				return cmp.Or(cmp.Compare(btoi(a.Path == log), btoi(b.Path == log)), cmp.Compare(a.ID, b.ID))
+			})
+			for _, k := range []*gatepost.Source{young, late, there} {
+				if said[k.ID] || w.isThere(k, log) {
+					continue
+				}
+				said[k.ID] = true
+				src := *k
+				if i := slices.IndexFunc(w.known, func(n gatepost.Source) bool { return n.ID == k.ID }); i >= 0 {
+					src = w.known[i] // as it is by now
+				}
+				if err := w.missed(ctx, k.Path, &src, "what was read of it is nowhere any more: what was written behind that is lost"); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// counts reports whether a source is a file of which something was read.
+func (w *watch) counts(k *gatepost.Source) bool {
+	return k.Format != "" && k.Lines > 0 && !w.isStrand(k)
+}
+
+// concerns reports whether a log is among those that are followed.
+func (w *watch) concerns(log string) bool {
+	return slices.ContainsFunc(w.paths, func(path string) bool {
+		return log == path || log == w.links[path] || strings.HasPrefix(log, strings.TrimSuffix(path, string(filepath.Separator))+string(filepath.Separator))
+	}) || slices.Contains(w.list(), log)
+}
+
+// isThere reports whether a source lies somewhere, as far as it was read, or a copy of its beginning.
+func (w *watch) isThere(k *gatepost.Source, log string) bool {
+	paths := append(w.rotations(log), log, k.Path)
+	for _, path := range slices.Backward(paths) {
+		f, err := source.Follow(path)
+		if err != nil {
+			continue
+		}
+		at, same, err := f.OpenAt(k)
+		there := same
+		if err == nil {
+			if !same && path != log && source.BeginsLike(at.Peek(source.HeadSize), k) {
+				length, err := f.File.Length()
+				there = err == nil && length < k.Position
+			}
+			at.Close()
+		}
+		f.Close()
+		if there {
+			return true
+		}
+	}
+	return false
 }
 
 // configure takes what a configuration file says that came, or was changed, while logs are followed.
@@ -225,10 +429,7 @@ func (w *watch) configure(f *source.File) {
 }
 
 // readPacked reads a packed file to its end.
-func (w *watch) readPacked(ctx context.Context, packed bool, f *source.Following) error {
-	if !packed {
-		return nil
-	}
+func (w *watch) readPacked(ctx context.Context, f *source.Following) error {
 	files, _ := source.Find(ctx, []string{f.Path}, nil, w.now())
 	for _, file := range files {
 		r := &fileReading{ingest: w.ingest, file: file, done: make(chan struct{})}
@@ -245,24 +446,38 @@ func (w *watch) readPacked(ctx context.Context, packed bool, f *source.Following
 // waits reports whether a file is the copy of one that is read, as far as it goes: when that one is truncated, it is where the rest stands.
 func (w *watch) waits(f *source.Following) bool {
 	return slices.ContainsFunc(w.followers, func(o *follower) bool {
-		return o.feed != nil && f.Size() <= o.following.Size() && !o.following.Rewritten() && f.BeginsAs(o.following)
+		switch {
+		case o.following == f:
+			return false
+		case o.feed == nil:
+			return w.isRotationOf(f.Path, o.following.Path) && f.Size() > 0 && o.following.Holds(f)
+		case o.rewritten():
+			return true // which of them has the rest is found out now
+		}
+		return o.following.Holds(f)
 	})
 }
 
-// fates sees what became of the files.
-func (w *watch) fates(ctx context.Context) error {
+// isRotationOf reports whether a file has a name that rotation gives to a log.
+func (w *watch) isRotationOf(path, log string) bool {
+	return slices.ContainsFunc(w.names(log), func(name string) bool { return source.IsRotation(name, path) })
+}
+
+// fates sees what became of the files, and reports whether one was truncated.
+func (w *watch) fates(ctx context.Context) (truncated bool, err error) {
 	var old []*follower
 	for _, f := range slices.Clone(w.followers) {
 		if ended, why := f.following.Ended(); ended && f.behind() == 0 {
 			if err := w.ended(ctx, f, why); err != nil {
-				return err
+				return truncated, err
 			}
 			continue
 		}
 		if f.following.Rewritten() {
 			if err := w.truncated(ctx, f); err != nil {
-				return err
+				return true, err
 			}
+			truncated = true
 			continue
 		}
 		if f.following.Fate() == source.Stays {
@@ -274,11 +489,11 @@ func (w *watch) fates(ctx context.Context) error {
 	for i, f := range old {
 		if now := w.now(); now.Sub(f.read) >= readOn || len(old)-i > mostOld && now.Sub(f.read) >= over {
 			if err := w.drop(ctx, f); err != nil {
-				return err
+				return truncated, err
 			}
 		}
 	}
-	return nil
+	return truncated, nil
 }
 
 // ended lets go of a stream that came to its end. What the system writes is followed again in a moment, from where reading ended.
@@ -296,39 +511,95 @@ func (w *watch) ended(ctx context.Context, f *follower, why error) error {
 
 // truncated reads on in a copy what was not read of a file before it was truncated, and lets the file be found anew.
 func (w *watch) truncated(ctx context.Context, f *follower) error {
-	if f.feed == nil {
-		return w.drop(ctx, f)
-	}
-	rotated, err := source.Rotations(f.following.Path)
-	if err != nil {
-		rotated = nil
-	}
-	for _, path := range slices.Backward(rotated) {
-		c, err := source.Follow(path)
-		if err != nil {
-			continue
-		}
-		at, same, err := c.OpenAt(f.src)
-		if err != nil || !same {
-			c.Close()
-			continue
-		}
-		packed := at.Kind != nil
-		at.Close()
-		if err := w.remove(ctx, f); err != nil {
+	if f.src == nil || f.src.Format == "" {
+		if err := w.drop(ctx, f); err != nil {
 			return err
 		}
-		if packed {
-			return errors.Join(w.readPacked(ctx, true, c), c.Close())
+		if f.src == nil && f.following.Held() > 0 {
+			return w.missed(ctx, f.following.Path, nil, "the file was truncated before a line of it was finished")
 		}
-		w.follow(c)
-		w.stirred = true
 		return nil
 	}
-	if err := w.missed(ctx, f, "the file was truncated, and no copy of it was found: what was written before that and not read is lost"); err != nil {
+	c, packed, length := w.copyOf(f)
+	switch {
+	case c == nil:
+		if err := w.drop(ctx, f); err != nil {
+			return err
+		}
+		return w.missed(ctx, f.following.Path, f.src, "the file was truncated, and no copy of it was found: what was written before that and not read is lost")
+	case f.feed != nil && length < f.stream.Offset():
+		// More was read than is in the copy, which was made before.
+		if i := slices.IndexFunc(w.followers, func(o *follower) bool { return o.following.Same(c) }); i >= 0 {
+			if err := w.remove(ctx, w.followers[i]); err != nil {
+				return errors.Join(err, c.Close())
+			}
+		}
+		return errors.Join(w.drop(ctx, f), w.passed(ctx, f, c), c.Close())
+	}
+	if err := w.remove(ctx, f); err != nil {
+		return errors.Join(err, c.Close())
+	}
+	if packed {
+		return errors.Join(w.readPacked(ctx, c), c.Close())
+	}
+	if slices.ContainsFunc(w.followers, func(o *follower) bool { return o.following.Same(c) }) {
+		return c.Close()
+	}
+	w.follow(c)
+	return nil
+}
+
+// passed remembers a copy as one that was read, because the file of which it is one was.
+func (w *watch) passed(ctx context.Context, f *follower, c *source.Following) error {
+	src, err := c.Passed()
+	if err != nil {
+		return nil // it is gone by now
+	}
+	if src.HeadSize == f.src.HeadSize && src.Head == f.src.Head {
+		return nil // it is known by the head of the file
+	}
+	src.Format, src.Dialect, src.Stamps = f.src.Format, f.src.Dialect, f.src.Stamps
+	if err := w.store.AddSource(ctx, &src); err != nil {
 		return err
 	}
-	return w.drop(ctx, f)
+	w.knows(&src)
+	return nil
+}
+
+// copyOf finds the copy of a file that was made before it was truncated, and how long its text is. A file that is packed meanwhile has
+// another name than it had in the list.
+func (w *watch) copyOf(f *follower) (c *source.Following, packed bool, length int64) {
+	for range 3 {
+		vanished := false
+		// The file may have been renamed since.
+		for _, path := range slices.Backward(append(w.rotations(f.following.Path), w.rotations(f.log)...)) {
+			c, err := source.Follow(path)
+			if err != nil {
+				vanished = vanished || errors.Is(err, fs.ErrNotExist)
+				continue
+			}
+			at, same, err := c.OpenAt(f.src)
+			if err != nil {
+				c.Close()
+				continue
+			}
+			text := at.Peek(parser.SampleSize)
+			begins := same || source.BeginsLike(text, f.src) || len(text) > 0 && bytes.HasPrefix(f.sample, text)
+			packed := at.Kind != nil
+			at.Close()
+			if begins {
+				length, err := c.File.Length()
+				if err == nil && (same || length < f.src.Position) {
+					return c, packed, length
+				}
+			}
+			c.Close()
+		}
+		if !vanished {
+			break
+		}
+	}
+	return nil, false, 0
 }
 
 // drop ends the following of a file: what is left of it is as it stays.
@@ -341,10 +612,12 @@ func (w *watch) drop(ctx context.Context, f *follower) error {
 
 // remove lets go of a file.
 func (w *watch) remove(ctx context.Context, f *follower) error {
+	if err := f.release(ctx); err != nil {
+		return err // it is tried again
+	}
 	w.followers = slices.DeleteFunc(w.followers, func(o *follower) bool { return o == f })
 	w.stirred = true
-	err := f.release(ctx)
-	return errors.Join(err, f.following.Close())
+	return f.following.Close()
 }
 
 // trouble is what is wrong with a path, said as a note since following goes on.

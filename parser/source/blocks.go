@@ -100,7 +100,7 @@ func (c *Cutter) Blocks(s *Stream, src *gatepost.Source) iter.Seq2[Cut, error] {
 func (c *Cutter) Begin(s *Stream, src *gatepost.Source) {
 	c.offset, c.line, c.n = s.Offset(), 1, 0
 	if c.offset > 0 {
-		c.line = src.PositionLine
+		c.line = max(1, src.PositionLine)
 		c.tail.add(s.before)
 	}
 }

@@ -190,7 +190,9 @@ func (e *endless) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	n := min(len(p), e.n)
-	clear(p[:n])
+	for i := range p[:n] {
+		p[i] = 'x'
+	}
 	e.n -= n
 	return n, nil
 }

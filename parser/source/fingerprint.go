@@ -84,6 +84,46 @@ func (t *tail) add(text []byte) {
 	t.last = append(t.last, text...)
 }
 
+// Length is how long the text of a file is, which must be whole.
+func (f *File) Length() (int64, error) {
+	s, err := f.Open()
+	if err != nil {
+		return 0, err
+	}
+	defer s.Close()
+	if s.seek {
+		return s.raw.ReadCloser.(io.Seeker).Seek(0, io.SeekEnd)
+	}
+	_, err = io.Copy(io.Discard, s)
+	return s.Offset(), err
+}
+
+// Passed is the source of a file of which all was read.
+func (f *File) Passed() (src gatepost.Source, err error) {
+	s, err := f.Open()
+	if err != nil {
+		return src, err
+	}
+	defer s.Close()
+	src.Path, src.PositionLine = f.Path, 1
+	src.HeadSize, src.Head = Head(s.Peek(HeadSize))
+	var last tail
+	text := make([]byte, PeekSize)
+	for {
+		n, err := s.Read(text)
+		last.add(text[:n])
+		src.PositionLine += int64(bytes.Count(text[:n], []byte{'\n'}))
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return src, err
+		}
+	}
+	src.Position, src.TailSize, src.Tail = s.Offset(), len(last.last), gatepost.HashOf(last.last)
+	return src, nil
+}
+
 // IsBeginningOf reports whether other begins with all that f holds, as a log does of which f is
 // an older copy.
 func (f *File) IsBeginningOf(other *File) bool {
@@ -97,6 +137,9 @@ func (f *File) IsBeginningOf(other *File) bool {
 		return false
 	}
 	defer b.Close()
+	if a.Offset() != b.Offset() {
+		return false // the hole of one is longer
+	}
 	for {
 		text := a.Peek(PeekSize)
 		if len(text) == 0 {

@@ -27,6 +27,7 @@ type Following struct {
 	info      os.FileInfo
 	rewritten atomic.Bool
 	poured    *pouring // nil when it is a file that others write
+	longest   int64    // of the sizes that were seen
 }
 
 // Follow opens what lies at a path.
@@ -49,18 +50,60 @@ func Follow(path string) (*Following, error) {
 // Is reports whether that is the file.
 func (w *Following) Is(info os.FileInfo) bool { return os.SameFile(w.info, info) }
 
-// Size is how long the file is now.
+// Size is how long the file is now. One that is shorter than it was, was truncated.
 func (w *Following) Size() int64 {
 	info, err := w.file.Stat()
 	if err != nil {
 		return 0
 	}
-	return info.Size()
+	size := info.Size()
+	if size < w.longest {
+		w.rewritten.Store(true)
+	}
+	w.longest = max(w.longest, size)
+	return size
 }
 
 // Rewritten reports whether text that was read is not there any more: the file was truncated, or written over. What is read since
 // then ends where it did.
 func (w *Following) Rewritten() bool { return w.rewritten.Load() }
+
+// Same reports whether two are one file.
+func (w *Following) Same(o *Following) bool { return os.SameFile(w.info, o.info) }
+
+// Held is how long the file was when it was longest.
+func (w *Following) Held() int64 { return w.longest }
+
+// Check looks whether what a stream of the file read last is still there.
+func (w *Following) Check(s *Stream) {
+	if r, ok := s.raw.ReadCloser.(*grown); ok {
+		r.Read(nil)
+	}
+}
+
+// Holds reports whether the file has all the text of another one, which is a copy of it or was: as far as their beginnings and the end of the
+// shorter one tell.
+func (w *Following) Holds(o *Following) bool {
+	size := o.Size()
+	if size > w.Size() || !w.BeginsAs(o) {
+		return false
+	}
+	a, b := make([]byte, min(size, PeekSize)), make([]byte, min(size, PeekSize))
+	at := size - int64(len(a))
+	n, _ := w.file.ReadAt(a, at)
+	m, _ := o.file.ReadAt(b, at)
+	return n == len(a) && m == len(b) && bytes.Equal(a, b)
+}
+
+// BeginsWith reports whether the text of the file begins so.
+func (w *Following) BeginsWith(text []byte) bool {
+	s, err := w.Open()
+	if err != nil {
+		return false
+	}
+	defer s.Close()
+	return bytes.HasPrefix(s.Peek(PeekSize), text)
+}
 
 // BeginsAs reports whether two files begin alike, as far as both go and the beginning of a log is looked at.
 func (w *Following) BeginsAs(o *Following) bool {
@@ -137,11 +180,18 @@ func (r *grown) Read(p []byte) (int, error) {
 	return len(text), nil
 }
 
-// Seek goes to an offset from the beginning.
-func (r *grown) Seek(offset int64, _ int) (int64, error) {
+// Seek goes to an offset.
+func (r *grown) Seek(offset int64, whence int) (int64, error) {
+	if whence == io.SeekEnd {
+		offset += r.of.Size()
+	}
 	before := make([]byte, min(offset, TailSize))
-	if _, err := r.of.file.ReadAt(before, offset-int64(len(before))); err != nil && err != io.EOF {
+	n, err := r.of.file.ReadAt(before, offset-int64(len(before)))
+	if err != nil && err != io.EOF {
 		return r.at, err
+	}
+	if n < len(before) {
+		before = nil // there is no text at that offset, and so none that must stay
 	}
 	r.at, r.tail = offset, tail{before}
 	return offset, nil
@@ -164,7 +214,7 @@ func Rotations(path string) ([]string, error) {
 	}
 	var all []rotated
 	for _, e := range entries {
-		if !isRotation(name, e.Name()) {
+		if !IsRotation(name, e.Name()) {
 			continue
 		}
 		info, err := e.Info()
@@ -186,8 +236,8 @@ func Rotations(path string) ([]string, error) {
 	return paths, nil
 }
 
-// isRotation reports whether a name is one that rotation gives to a log of another.
-func isRotation(log, name string) bool {
+// IsRotation reports whether a name is one that rotation gives to a log of another.
+func IsRotation(log, name string) bool {
 	if rest, ok := strings.CutPrefix(name, log); ok {
 		return len(rest) > 1 && strings.ContainsRune(".-_", rune(rest[0]))
 	}

@@ -12,6 +12,7 @@ package source
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -79,6 +80,7 @@ func newStream(raw io.ReadCloser, f *File) (*Stream, error) {
 	s.Kind = kindOf(head)
 	if s.Kind == nil {
 		_, s.seek = raw.(io.Seeker)
+		s.skipHole()
 		return s, nil
 	}
 	unpacked, err := s.Kind.Unpack(s.text)
@@ -88,7 +90,26 @@ func newStream(raw io.ReadCloser, f *File) (*Stream, error) {
 	}
 	s.unpack = &meter{ReadCloser: unpacked, raw: func() int64 { return s.raw.n }, taken: &f.taken, from: f.allowance}
 	s.text = bufio.NewReaderSize(s.unpack, PeekSize)
+	s.skipHole()
 	return s, nil
+}
+
+// skipHole passes over the NUL bytes that a log begins with when it was truncated under a writer that goes on where it was. They are no
+// text, but offsets count them.
+func (s *Stream) skipHole() {
+	if head := s.Peek(PeekSize); len(head) == 0 || head[0] != 0 || archiveOf(head) != nil {
+		return // an archive may begin with them
+	}
+	for {
+		s.text.Peek(1)
+		text, _ := s.text.Peek(s.text.Buffered())
+		hole := len(text) - len(bytes.TrimLeft(text, "\x00"))
+		s.text.Discard(hole)
+		s.offset += int64(hole)
+		if hole == 0 || hole < len(text) {
+			return
+		}
+	}
 }
 
 // Read reads text. A packed stream that ends too early gives all it holds and then an error.
