@@ -48,6 +48,7 @@ var bans = []struct {
 	{"golang.org/x/sys", []string{"gatepost/parser/source"}, "the kernel is asked where its ring buffer is read"},
 	{"log", []string{"gatepost/cmd/gatepost"}, "errors are returned; only a service has a log"},
 	{"github.com/prometheus", []string{"gatepost/cmd/gatepost"}, "who collects figures asks the program, not its boxes"},
+	{"github.com/wneessen/go-mail", []string{"gatepost/cmd/gatepost"}, "nothing below cmd talks to a network: reports write a letter, cmd mails it"},
 	{"github.com/spf13", []string{"gatepost/cmd/gatepost"}, "flags belong to cmd"},
 	{"charm.land", []string{"gatepost/cmd/gatepost"}, "the terminal belongs to cmd: reports draw rows of text"},
 	{"github.com/klauspost/compress", []string{"gatepost/parser/source", "gatepost/store"}, "bytes are compressed where they are read and where they are kept"},

@@ -33,14 +33,20 @@ source, l a lane.
 
 const owners = "what evidence belongs to is put together of failures and incidents; a million take about a second"
 
+const nightly = "is done once a night, and looks at every verdict"
+
 // fullScans are the questions that may walk through a table that grows with the input, each with its
 // reason.
 var fullScans = map[string]string{
-	"program: all failures":             "a report needs every failure",
-	"program: the key of stand-ins":     "there is one",
-	"program: the columns of all views": "there are ten of them",
-	"manual: What failed, and why?":     "counts every failure",
-	"manual: Which lines prove it?":     owners,
+	"program: all failures":                "a report needs every failure",
+	"program: the key of stand-ins":        "there is one",
+	"program: the columns of all views":    "there are ten of them",
+	"program: prune the failures":          nightly,
+	"program: prune the arguments":         nightly,
+	"program: prune lines that were cited": "asks all evidence whether it cites them, once a night for each source",
+	"program: how much of a file is free":  "there is one",
+	"manual: What failed, and why?":        "counts every failure",
+	"manual: Which lines prove it?":        owners,
 	"manual: What did Odoo finish although the user had seen an error, and may have sent again?": "looks at every failure",
 	"people: evidence of a failure":                                                      owners,
 	"people: evidence of an incident":                                                    owners,

@@ -34,7 +34,8 @@ counts once.
 
 Exit status: 0 the report was made, with or without failures in it; 1 it could not be
 made; 2 wrong usage; 3 it was made, but part of the input could not be read or was not
-recognised; 4 a condition given with --fail-on holds.`
+recognised; 4 a condition given with --fail-on holds; 5 it was made, but could not be mailed,
+or what is too old could not be removed.`
 
 const analyzeExamples = `  gatepost analyze
   gatepost analyze --dry-run
@@ -43,11 +44,12 @@ const analyzeExamples = `  gatepost analyze
   gatepost analyze --since yesterday --tz Europe/Paris logs/
   gatepost analyze --format json --output report.json --format text logs/
   gatepost analyze --db night.db --since yesterday --html /var/www/night.html /var/log
-  gatepost analyze --db night.db --fail-on any --output /var/www/night.md logs/`
+  gatepost analyze --db night.db --fail-on any --output /var/www/night.md logs/
+  gatepost analyze --db night.db --since yesterday --html /var/www/nights/ --keep 90d`
 
 func newAnalyze(e *env) *cobra.Command {
 	var in readingFlags
-	var out writingFlags
+	var out nightlyFlags
 	var dry bool
 	cmd := &cobra.Command{
 		Use:     "analyze [PATH...]",
@@ -57,16 +59,16 @@ func newAnalyze(e *env) *cobra.Command {
 		GroupID: groupReading,
 		RunE: func(cmd *cobra.Command, paths []string) error {
 			if dry {
-				if len(out.formats)+len(out.outputs)+len(out.failOn) > 0 || out.html != "" {
-					return usage("gatepost analyze --dry-run PATH...", "--dry-run: makes no report, so --format, --output, --html and --fail-on have no use")
+				if len(out.formats)+len(out.outputs)+len(out.failOn)+len(out.mail.to) > 0 || out.html+out.keep != "" {
+					return usage("gatepost analyze --dry-run PATH...", "--dry-run: makes no report, so --format, --output, --html, --fail-on, --mail-to and --keep have no use")
 				}
 				return e.dryRun(cmd.Context(), &in, paths)
 			}
-			w, err := out.resolve(e)
+			w, err := out.resolve(e, in.db)
 			if err != nil {
 				return err
 			}
-			return e.reads(cmd.Context(), &in, paths, func(a *analysis) error { return w.write(e, a.model) })
+			return e.reads(cmd.Context(), &in, paths, func(a *analysis) error { return w.deliver(cmd.Context(), a) })
 		},
 	}
 	in.add(cmd)

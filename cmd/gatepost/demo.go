@@ -45,7 +45,7 @@ The logs are those of nginx, Odoo, PostgreSQL and the kernel, half a minute of t
 				return err
 			}
 			a, err := e.analyzeFiles(cmd.Context(), r, files)
-			return a.finish(cmd.Context(), err, func(a *analysis) error { return w.write(e, a.model) })
+			return a.finish(cmd.Context(), err, func(a *analysis) error { return w.write(e, a.model, "") })
 		},
 	}
 	e.redaction.add(cmd)

@@ -21,6 +21,8 @@ const (
 	statusUsage     = 2 // unknown command, unknown or malformed option
 	statusPartial   = 3 // it was made, but not all of the input was read and recognised
 	statusCondition = 4 // a condition given with --fail-on holds
+
+	statusAfterwards = 5 // the report was made, but not mailed, or what is too old was not removed
 )
 
 // exit ends the program with a status. Without an error everything has been said.

@@ -51,11 +51,11 @@ func newCommand(line string, environ []string, log *slog.Logger, p pace) (*comma
 	}, nil
 }
 
-// lent is the environment for a program: without the secret of webhooks, and without systemd's socket, where only this process may speak.
+// lent is the environment for a program: without the secret of webhooks and the password of mail, and without systemd's socket, where only this process may speak.
 func lent(environ []string) []string {
 	return slices.DeleteFunc(slices.Clone(environ), func(v string) bool {
 		name, _, _ := strings.Cut(v, "=")
-		return slices.Contains([]string{webhookSecret, notifySocket, watchdogTime, watchdogPID}, name)
+		return slices.Contains([]string{webhookSecret, mailPassword, notifySocket, watchdogTime, watchdogPID}, name)
 	})
 }
 

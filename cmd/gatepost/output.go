@@ -22,6 +22,7 @@ type writingFlags struct {
 	formats []string
 	outputs []string
 	html    string
+	quiet   bool // the report goes elsewhere, so standard output need not get one
 	failOn  []string
 	look    lookFlags
 }
@@ -36,7 +37,7 @@ func (f *writingFlags) add(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringArrayVarP(&f.formats, "format", "f", nil, "`FORMAT` of the report: "+strings.Join(reportNames(), ", ")+" (default text); repeatable with --output")
 	fs.StringArrayVarP(&f.outputs, "output", "o", nil, "write the report to `FILE`, whole or not at all; the first --output belongs to the first --format")
-	fs.StringVar(&f.html, "html", "", "write a page for a browser to `FILE` as well: short for --format html --output FILE")
+	fs.StringVar(&f.html, "html", "", "write a page for a browser to `FILE` as well: short for --format html --output FILE; or into a folder, see above")
 	fs.StringArrayVar(&f.failOn, "fail-on", nil, "exit with status 4 if `CONDITION` holds: any, undetermined, cause=NAME")
 	f.look.add(cmd)
 	completeWith(cmd, "format", reportNames)
@@ -60,6 +61,7 @@ func reportNames() []string {
 // writing is what writingFlags mean.
 type writing struct {
 	targets    []target
+	nights     *nights // nil for none
 	conditions []condition
 	look       look
 }
@@ -76,7 +78,7 @@ type look struct{ stdout, file reports.Options }
 func (f *writingFlags) resolve(e *env) (*writing, error) {
 	w := &writing{}
 	var err error
-	if f.html == "" || len(f.formats)+len(f.outputs) > 0 {
+	if f.html == "" && !f.quiet || len(f.formats)+len(f.outputs) > 0 {
 		if w.targets, err = targets(f.formats, f.outputs); err != nil {
 			return nil, err
 		}
@@ -84,10 +86,14 @@ func (f *writingFlags) resolve(e *env) (*writing, error) {
 	if f.html == "-" {
 		return nil, usage("--format html", "--html: takes a FILE, not standard output")
 	}
-	if f.html != "" {
+	switch {
+	case f.html == "":
+	case namesFolder(f.html):
+		w.nights = &nights{f.html}
+	default:
 		w.targets = append(w.targets, target{reports.Lookup("html"), f.html})
 	}
-	e.night = slices.ContainsFunc(w.targets, func(t target) bool { return t.report.Night })
+	e.night = w.nights != nil || slices.ContainsFunc(w.targets, func(t target) bool { return t.report.Night })
 	if w.look, err = f.look.resolve(e); err != nil {
 		return nil, err
 	}
@@ -197,11 +203,18 @@ func (c condition) holds(m *gatepost.Model) (bool, error) {
 	return false, nil
 }
 
-// write writes all reports of a model and returns the error that a condition makes of it.
-func (w *writing) write(e *env, m *gatepost.Model) error {
+// write writes all reports of a model and returns the error that a condition makes of it. Pages of days before oldest are removed
+// from a folder of nights, "" for none.
+func (w *writing) write(e *env, m *gatepost.Model, oldest string) error {
 	for _, t := range w.targets {
 		draw := func(out io.Writer, o reports.Options) error { return t.report.Render(out, m, o) }
 		if err := w.look.write(e, t.path, draw); err != nil {
+			return err
+		}
+	}
+	if w.nights != nil {
+		draw := func(out io.Writer) error { return reports.Lookup("html").Render(out, m, w.look.file) }
+		if err := w.nights.write(m, oldest, draw); err != nil {
 			return err
 		}
 	}

@@ -14,36 +14,61 @@ import (
 )
 
 func newReport(e *env) *cobra.Command {
-	var db string
-	var out writingFlags
+	var in storedFlags
+	var out nightlyFlags
 	cmd := &cobra.Command{
 		Use:   "report --db FILE",
 		Short: "report what a store has, without reading logs",
 		Long: `Draw the report of the last analysis that was kept with --db, without reading any log.
 
 The lines that prove the causes are in the store, so the logs may be gone. The report is about
-the time that the analysis was asked for; where the store holds the days before, the page
-of --html compares it with them.`,
+the time that the analysis was asked for, or with --since and --until about a part of it; where
+the store holds the days before, the page of --html compares it with them.`,
 		Example: `  gatepost report --db night.db
-  gatepost report --db night.db --html night.html
+  gatepost report --db night.db --since yesterday --html night.html
   gatepost report --db night.db --format csv --output failures.csv`,
 		GroupID: groupReading,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			w, err := out.resolve(e)
+			if in.db == "" {
+				return usage("gatepost report --db gatepost.db", "report: --db FILE is missing")
+			}
+			r, err := in.resolve(e)
 			if err != nil {
 				return err
 			}
-			if db == "" {
-				return usage("gatepost report --db gatepost.db", "report: --db FILE is missing")
+			w, err := out.resolve(e, in.db)
+			if err != nil {
+				return err
 			}
-			return e.stored(cmd.Context(), db, func(a *analysis) error { return w.write(e, a.model) })
+			a := &analysis{env: e}
+			err = a.load(cmd.Context(), in.db)
+			if err == nil {
+				err = a.narrow(cmd.Context(), r)
+			}
+			return a.finish(cmd.Context(), err, func(a *analysis) error { return w.deliver(cmd.Context(), a) })
 		},
 	}
-	addDB(cmd, &db, "the store, a `FILE` that analyze --db made")
+	in.add(cmd)
 	e.redaction.add(cmd)
 	out.add(cmd)
 	return cmd
+}
+
+// storedFlags are the options of a command that reports what a store has, as they were typed.
+type storedFlags struct{ db, since, until, zone string }
+
+func (f *storedFlags) add(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.SortFlags = false
+	addDB(cmd, &f.db, "the store, a `FILE` that analyze --db made")
+	fs.StringVar(&f.since, "since", "", "report failures from `TIME` on: "+momentForms)
+	fs.StringVar(&f.until, "until", "", "report failures up to `TIME`; a day is meant to its end")
+	fs.StringVar(&f.zone, "tz", "", "`ZONE` of the times in the report: Europe/Paris, +01:00")
+}
+
+func (f *storedFlags) resolve(e *env) (*reading, error) {
+	return (&readingFlags{since: f.since, until: f.until, zone: f.zone}).resolve(e)
 }
 
 // stored does something with the analysis that a store has.
@@ -66,7 +91,7 @@ func (a *analysis) load(ctx context.Context, db string) error {
 	}
 	a.history = &history{Store: a.store}
 	if a.model, err = a.env.model(ctx, a.history); err != nil {
-		return err
+		return a.unfinished(ctx, err)
 	}
 	m := a.model
 	m.Paths = []string{"--db", db}
@@ -80,6 +105,17 @@ func (a *analysis) load(ctx context.Context, db string) error {
 		}
 	}
 	return a.within(ctx, scope.Since, scope.Until)
+}
+
+// unfinished tells a store whose verdicts are being made from one whose analysis broke off.
+func (a *analysis) unfinished(ctx context.Context, err error) error {
+	if !errors.Is(err, store.ErrUnfinished) {
+		return err
+	}
+	if busy := a.store.Lock(ctx); errors.Is(busy, store.ErrBusy) {
+		return failed("the same again when that has ended", "%w", busy)
+	}
+	return err
 }
 
 // watchedIn returns the statuses that counted as failures when an older gatepost made a store, as far as the

@@ -71,7 +71,7 @@ func newRoot(e *env) *cobra.Command {
 	)
 	root.AddCommand(
 		newAnalyze(e), newTail(e), newExplain(e), newReport(e), newSQL(e), newDemo(e),
-		newVersion(e),
+		newVersion(e), newMan(),
 	)
 	tidy(root)
 	return root
