@@ -146,6 +146,9 @@ func (f *follower) renew(ctx context.Context) error {
 	if f.rewritten() {
 		return stream.Close() // that was another text already
 	}
+	if f.src == nil && slices.ContainsFunc(f.alike(sample), func(k gatepost.Source) bool { return !f.busy(k.ID) && isOlderCopy(f.file, &k) }) {
+		return stream.Close() // all of it was read
+	}
 	f.begins, f.looked = stream.Offset(), int64(len(sample))
 	if err := f.release(ctx); err != nil {
 		return err

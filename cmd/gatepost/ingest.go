@@ -334,7 +334,7 @@ func (r *fileReading) empty() {
 		return
 	}
 	if r.stream.Offset() > 0 {
-		r.note("%s: holds nothing but NUL bytes", r.file.Path)
+		r.trouble("name the logs one by one, or move what is no log out of the way", "%s: holds nothing but NUL bytes", r.file.Path)
 		return
 	}
 	r.note("%s: is empty", r.file.Path)
@@ -394,8 +394,7 @@ func (in *ingest) containedIn(f *source.File, sample []byte) string {
 			continue
 		}
 		if other == nil {
-			// What is shorter than what was read of a log is a copy from before the end of it: since then that was truncated.
-			if length, err := f.Length(); err == nil && length < k.Position && source.IsRotation(k.Path, f.Path) {
+			if isOlderCopy(f, &k) {
 				return k.Path
 			}
 			continue
@@ -405,6 +404,14 @@ func (in *ingest) containedIn(f *source.File, sample []byte) string {
 		}
 	}
 	return ""
+}
+
+// isOlderCopy reports whether a file that begins like a log that was read is a copy from before the end of what was read: since then that
+// was truncated. That its text is the same is known of its head; beyond that it must be of the same log by its name.
+func isOlderCopy(f *source.File, k *gatepost.Source) bool {
+	length, err := f.Length()
+	sameLog := (&gatepost.Source{Path: f.Path, Strand: k.Strand, Host: k.Host}).Series() == k.Series()
+	return err == nil && length < k.Position && (sameLog && f.Path != k.Path || length == int64(k.HeadSize))
 }
 
 // parserFor returns what understands a log, nil when nothing does. known is the format it had when

@@ -32,6 +32,7 @@ type live struct {
 	a         *analysis
 	watch     *watch
 	hide      *redact.Redactor // nil when nobody is to be hidden
+	stopped   func() bool      // nothing is to be read any more, but what was read is to be kept
 	listeners []listener
 	beat      func() // says that following goes on
 	options   correlate.Options
@@ -145,7 +146,7 @@ func (l *live) pollOnce(ctx context.Context) (any, again bool, err error) {
 	if err := l.watch.look(ctx); err != nil {
 		return false, false, err
 	}
-	for more := true; more && ctx.Err() == nil; {
+	for more := true; more && !l.stopped(); {
 		more = false
 		for _, f := range l.watch.followers {
 			l.beat()

@@ -164,7 +164,7 @@ func (s *scribe) take(serials []int) {
 
 // shift makes room for a rotated file, as logrotate does: access.log.1 becomes access.log.2.
 func (s *scribe) shift() {
-	for n := 60; n > 0; n-- {
+	for n := len(s.old) + 1; n > 0; n-- {
 		for _, ext := range []string{"", ".gz"} {
 			from := fmt.Sprintf("%s.%d%s", s.path, n, ext)
 			to := fmt.Sprintf("%s.%d%s", s.path, n+1, ext)

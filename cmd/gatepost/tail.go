@@ -126,7 +126,7 @@ func (e *env) newLive(r *reading) *live {
 	l := &live{
 		ingest: &ingest{reading: r, progress: newProgress(e), follows: true}, a: &analysis{env: e},
 		open: make(map[string]*openFailure), settled: make(map[string]string), counted: make(map[failedAs]int64), awaited: make(map[uint64]int),
-		started: gatepost.TimeOf(now), saved: now, beat: func() {},
+		started: gatepost.TimeOf(now), saved: now, beat: func() {}, stopped: func() bool { return false },
 	}
 	l.shown.Store(&status{now: l.started, began: l.started, busy: -1})
 	l.paths.Store(&map[int]string{})
@@ -282,23 +282,26 @@ func (l *live) run(ctx context.Context) error {
 	wake := newWaker()
 	defer wake.close()
 	trouble := ""
+	// A turn that has begun comes to its end: half of one would leave what was read and not stored.
+	l.stopped = func() bool { return ctx.Err() != nil }
+	whole := context.WithoutCancel(ctx)
 	for ctx.Err() == nil && !l.over() {
 		wake.watch(l.watch.dirs())
-		wait, err := l.turn(ctx)
+		wait, err := l.turn(whole)
 		l.beat()
 		switch {
 		case err == nil && trouble != "":
 			trouble = ""
 			l.note("it goes on")
 			l.hear()
-		case err != nil && ctx.Err() == nil:
+		case err != nil:
 			if err.Error() != trouble {
 				trouble = err.Error()
 				l.note("%s; it is tried again", trouble)
 				l.hear()
 			}
 			wait = tryAgain
-			if err := l.again(ctx); err != nil {
+			if err := l.again(whole); err != nil {
 				wait = 2 * tryAgain
 			}
 			l.beat() // it goes on, though not well
