@@ -40,7 +40,7 @@ var hostileFiles = []hostileThing{
 	{name: "utf16.log", put: textFile(inUTF16("10.0.0.1 - - [22/Nov/2026:14:19:16 +0000] \"GET / HTTP/1.1\" 502 157 \"-\" \"-\"\r\n")),
 		says: "is text in UTF-16", try: "iconv -f UTF-16 -t UTF-8"},
 	{name: "noise.bin", put: textFile(strings.Repeat("\x01\x7f\x02\xff", 5000)), says: "is binary data and no log", try: "name the logs one by one, or move"},
-	{name: "zeros", put: textFile(strings.Repeat("\x00", 70_000)), says: "is binary data and no log", try: "name the logs one by one, or move"},
+	{name: "zeros", put: textFile(strings.Repeat("\x00", 70_000)), says: "holds nothing but NUL bytes", try: "name the logs one by one, or move"},
 	{name: "empty", put: textFile("")},
 	{name: "cut.gz", put: func(t *testing.T, path string) {
 		data, err := pack("gzip", []byte(strings.Repeat("2026-11-22 14:08:41,123 4711 INFO prod odoo.modules.loading: Modules loaded.\n", 50)))
