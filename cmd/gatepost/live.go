@@ -1,13 +1,8 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"iter"
-	"maps"
-	"net/http"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -16,6 +11,7 @@ import (
 	"gatepost/correlate"
 	"gatepost/parser/source"
 	"gatepost/redact"
+	"gatepost/store"
 )
 
 // live follows logs, and judges what fails as it happens.
@@ -53,81 +49,237 @@ type live struct {
 	pace     throughput             // of requests
 	started  gatepost.Time          // when following began
 	began    gatepost.Time          // what failed before is not said; NoTime when all is
+	earliest gatepost.Time          // from when on failures are judged when none is open; older ones are said when all are judged, in save
 	counted  map[failedAs]int64     // what was said, by the verdicts as they are now
 	gaps     int64
 	revised  int64
 
 	unsaved bool                   // something was said that the store's verdicts do not have
-	saved   time.Time              // when they were made
+	saved   time.Time              // when they were made, zero when they are to be now
+	saving  time.Duration          // how long that took
 	shown   atomic.Pointer[status] // for who looks at it
 	paths   atomic.Pointer[map[int]string]
 	told    []gatepost.Source // as listeners may see them
 }
 
-// openFailure is a failure whose verdict can still change.
-type openFailure struct {
-	gatepost.Failure
-	incident *openIncident
-	said     bool
-	seen     time.Time // when it was judged first
-}
+const (
+	// pollEvery is how often files are looked at when nothing tells that they changed.
+	pollEvery = 250 * time.Millisecond
+	// tryAgain is how long nothing is tried after something went wrong that may pass: a full disk, a store that is locked.
+	tryAgain = 2 * time.Second
+	// saveEvery is how often the verdicts of the store are made anew while something fails, for who looks at the store meanwhile; when that takes long,
+	// saveRest times as long is rested. When an incident is over they are at once.
+	saveEvery = 30 * time.Second
+	saveRest  = 20
+)
 
-// openIncident is an incident as it was last said. It goes by the failures in it: those of an incident that is judged again are mostly those
-// of one that was said.
-type openIncident struct {
-	gatepost.Incident
-	number   int                // in the order in which they were said
-	judgedAs *gatepost.Incident // what it is in the judgement in hand, nil when it is not in it
-	grew     time.Time          // when something was said of it last
-	closed   bool
-}
+// contextBefore is how much before its beginning is read when nobody asks for it: what a verdict may need to know.
+const contextBefore = time.Hour
 
-// now is the incident as it is, for others to keep; nil when there is none.
-func (o *openIncident) now() *gatepost.Incident {
-	if o == nil {
-		return nil
+// newLive makes a live analysis of nothing yet.
+func (e *env) newLive(r *reading) *live {
+	now := e.now()
+	l := &live{
+		ingest: &ingest{reading: r, progress: newProgress(e), follows: true}, a: &analysis{env: e},
+		open: make(map[string]*openFailure), settled: make(map[string]string), counted: make(map[failedAs]int64), awaited: make(map[uint64]int),
+		started: gatepost.TimeOf(now), unsaved: true, beat: func() {}, stopped: func() bool { return false },
 	}
-	in := o.Incident
-	return &in
+	l.shown.Store(&status{now: l.started, began: l.started, busy: -1})
+	l.paths.Store(&map[int]string{})
+	return l
 }
 
-// urgency is how soon what was read asks for a judgement.
-type urgency int
+// begin reads what there is of the logs, and prepares to follow them. The caller closes the analysis, also after an error.
+func (l *live) begin(ctx context.Context, args []string, fromStart bool) error {
+	in, a := l.ingest, l.a
+	if l.began = l.started; !fromStart && l.db == "" && !l.since.Known() {
+		l.since = l.began.Add(-contextBefore)
+	}
+	paths, streams := streamsAmong(args)
+	var err error
+	if len(streams) == 0 || len(paths) > 0 {
+		if a.files, a.paths, err = a.env.find(ctx, in, paths); err != nil {
+			return err
+		}
+	}
+	l.progress.beat = l.beat
+	if err := a.read(ctx, in); err != nil {
+		return err
+	}
+	if l.options, err = a.options(ctx, in); err != nil {
+		return err
+	}
+	goesOn, err := l.remember(a.store.Ledger(ctx))
+	if err != nil {
+		return err
+	}
+	l.earliest = l.started.Add(-contextBefore)
+	if fromStart {
+		l.earliest = gatepost.NoTime
+	}
+	if fromStart || goesOn {
+		l.began = gatepost.NoTime
+	}
+	if l.hide, err = a.hider(ctx); err != nil {
+		return err
+	}
+	l.setup = l.options.Setup
+	l.watch = newWatch(in, a.paths)
+	l.watch.saw, l.watch.held, l.watch.missed = l.saw, l.held, l.missed
+	l.watch.configured = func() { l.options.Setup, l.news = l.setup, notable }
+	in.left = nil // the followers read it again
+	l.news, l.newsFrom = notable, l.now()
+	if err := l.pour(ctx, streams); err != nil {
+		return err
+	}
+	l.show()
+	return nil
+}
 
-const (
-	nothing  urgency = iota
-	ordinary         // requests and the like, which may change a verdict by and by
-	notable          // an event that can be a cause, or a failure
-)
+// remember takes the failures that a store has verdicts of as said, and reports whether there are any.
+func (l *live) remember(ledger gatepost.Ledger) (some bool, err error) {
+	now := gatepost.TimeOf(l.now())
+	for f, err := range ledger.Entries() {
+		if errors.Is(err, store.ErrUnfinished) {
+			break
+		}
+		if err != nil {
+			return some, err
+		}
+		some = true
+		if now >= f.Time.Add(settledAfter) {
+			l.settled[f.ID] = f.Verdict.Cause
+		} else {
+			l.open[f.ID] = &openFailure{Failure: f, said: true}
+		}
+	}
+	return some, nil
+}
 
-const (
-	// settledAfter is how long after a failure no line can change its verdict any more: Odoo finishes a request up to twenty minutes after nginx gave up
-	// on it, and a minute is left for what is written late.
-	settledAfter = 21 * time.Minute
-	// closedAfter is how long after its last failure an incident is over.
-	closedAfter = 5 * time.Minute
-	// lingers is how long what failed long ago is open all the same, when it is read only now: other logs may be read a little later.
-	lingers = 2 * time.Minute
-	// together is how long lines of one instant are waited for: several logs tell of it, each written by another program.
-	together = 30 * time.Millisecond
-	// byAndBy is how long ordinary lines wait for a judgement.
-	byAndBy = time.Second
-	// rest is how many times as long as judging takes it rests, so that it does not take the machine from what it judges.
-	rest, restOfNews = 20, 3
-	// shortHistory is up to how many events a history is judged whole, and recently is how much is looked at of a longer one, before the first failure that
-	// is judged.
-	shortHistory = 20_000
-	recently     = 6 * time.Hour
-	// saveEvery is how often the verdicts of the store are made anew while something fails. When an incident is over they are at once.
-	saveEvery = 10 * time.Minute
-)
+// tell says a change to all who listen, with people hidden where that is asked for.
+func (l *live) tell(c gatepost.Change) {
+	switch c.Kind {
+	case gatepost.Failed:
+		l.counted[countedAs(c.Failure)]++
+	case gatepost.Revised:
+		l.revised++
+		if was := (failedAs{c.Was.Cause, c.Failure.Status}); l.counted[was] > 0 { // it may have been said before following began
+			l.counted[was]--
+		}
+		l.counted[countedAs(c.Failure)]++
+	case gatepost.Missed:
+		l.gaps++
+	}
+	if l.hide != nil {
+		c = l.hide.Change(c)
+	}
+	for _, heard := range l.listeners {
+		heard.hear(c)
+	}
+}
 
-// unfinished is what the followers read and the store does not have.
-func (l *live) unfinished() (all []*gatepost.Batch) {
+// hear says what reading has to say.
+func (l *live) hear() {
+	say := func(notes []string, troubles []trouble) {
+		for _, text := range notes {
+			l.tell(gatepost.Change{Kind: gatepost.Noted, Time: gatepost.TimeOf(l.now()), Text: text})
+		}
+		for _, t := range troubles {
+			l.tell(gatepost.Change{Kind: gatepost.Noted, Time: gatepost.TimeOf(l.now()), Text: t.what})
+		}
+	}
 	for _, f := range l.watch.followers {
-		all = append(all, f.left...)
+		say(f.notes, f.troubles)
+		f.notes, f.troubles = nil, nil
 	}
-	return all
+	say(l.notes, l.troubles)
+	l.notes, l.troubles = nil, nil
+}
+
+// missed says that a part of a log was gone before it was read, and keeps that with its source, which is nil when nothing at all was read
+// of it.
+func (l *live) missed(ctx context.Context, path string, src *gatepost.Source, why string) error {
+	now := gatepost.TimeOf(l.now())
+	gap := gatepost.Gap{From: gatepost.NoTime, To: now, Why: why}
+	if src != nil {
+		gap.Source, gap.From = src.ID, src.Clock.At(src.Last)
+		src.Problem = why
+		if err := l.store.SaveSource(ctx, src); err != nil {
+			return err
+		}
+		l.knows(src)
+	}
+	l.tell(gatepost.Change{Kind: gatepost.Missed, Time: now, Text: path + ": " + why, Gap: &gap})
+	return nil
+}
+
+// run follows the logs until ctx ends. What goes wrong is said, and tried again: an outage is when disks are full.
+func (l *live) run(ctx context.Context) error {
+	wake := newWaker()
+	defer wake.close()
+	trouble := ""
+	// A turn that has begun comes to its end: half of one would leave what was read and not stored.
+	l.stopped = func() bool { return ctx.Err() != nil }
+	whole := context.WithoutCancel(ctx)
+	for ctx.Err() == nil && !l.over() {
+		wake.watch(l.watch.dirs())
+		wait, err := l.turn(whole)
+		l.beat()
+		switch {
+		case err == nil && trouble != "":
+			trouble = ""
+			l.note("it goes on")
+			l.hear()
+		case err != nil:
+			if err.Error() != trouble {
+				trouble = err.Error()
+				l.note("%s; it is tried again", trouble)
+				l.hear()
+			}
+			wait = tryAgain
+			if err := l.again(whole); err != nil {
+				wait = 2 * tryAgain
+			}
+			l.beat() // it goes on, though not well
+		}
+		l.watch.stirred = wake.wait(ctx, wait) || l.watch.stirred
+	}
+	return nil
+}
+
+// over reports whether nothing more can come: there were only streams, and they have ended.
+func (l *live) over() bool {
+	return len(l.a.paths) == 0 && len(l.watch.followers) == 0 && l.watch.again.IsZero()
+}
+
+// turn reads what is new and judges it if it is time for that, and returns how long nothing has to be done.
+func (l *live) turn(ctx context.Context) (wait time.Duration, err error) {
+	if at := l.watch.again; !at.IsZero() && l.now().After(at) {
+		l.pourSystem(ctx)
+	}
+	if _, err := l.poll(ctx); err != nil {
+		return 0, err
+	}
+	due, ok := l.due()
+	if ok && due == 0 {
+		if err := l.judge(ctx); err != nil {
+			return 0, err
+		}
+		due, ok = l.due()
+	}
+	if err := l.pass(ctx); err != nil {
+		return 0, err
+	}
+	if l.unsaved && l.db != "" && l.now().Sub(l.saved) >= max(saveEvery, saveRest*l.saving) {
+		if err := l.save(ctx, l.unfinished()); err != nil {
+			return 0, err
+		}
+	}
+	l.show()
+	if ok {
+		return min(due, pollEvery), nil
+	}
+	return pollEvery, nil
 }
 
 // poll reads all that is new, and reports whether there was anything. What a truncation left is looked at once more, since it may have been
@@ -165,393 +317,41 @@ func (l *live) pollOnce(ctx context.Context) (any, again bool, err error) {
 	return any, again, err
 }
 
-// hear says what reading has to say.
-func (l *live) hear() {
-	say := func(notes []string, troubles []trouble) {
-		for _, text := range notes {
-			l.tell(gatepost.Change{Kind: gatepost.Noted, Time: gatepost.TimeOf(l.now()), Text: text})
-		}
-		for _, t := range troubles {
-			l.tell(gatepost.Change{Kind: gatepost.Noted, Time: gatepost.TimeOf(l.now()), Text: t.what})
-		}
-	}
-	for _, f := range l.watch.followers {
-		say(f.notes, f.troubles)
-		f.notes, f.troubles = nil, nil
-	}
-	say(l.notes, l.troubles)
-	l.notes, l.troubles = nil, nil
-}
-
-// saw takes what a follower read.
-func (l *live) saw(b *gatepost.Batch) {
-	now := l.now()
-	l.pace.add(now, b)
-	u := urgencyOf(b)
-	for i := range b.Requests {
-		if len(l.awaited) == 0 {
-			break
-		}
-		if r := &b.Requests[i]; r.Lane == gatepost.LaneOdoo && l.finished(r.Key) {
-			u = notable
-		}
-	}
-	l.heard(now, u)
-}
-
-// held takes the last record of a log, which may have more lines: a verdict does not wait for those. It comes again when it is whole.
-func (l *live) held(b *gatepost.Batch) {
-	u := urgencyOf(b)
-	for i := range b.Requests {
-		if r := &b.Requests[i]; r.Lane == gatepost.LaneOdoo && l.awaited[r.Key] > 0 {
-			u = notable
-		}
-	}
-	l.heard(l.now(), u)
-}
-
-func urgencyOf(b *gatepost.Batch) urgency {
-	switch {
-	case len(b.Events) > 0:
-		return notable
-	case len(b.Requests) > 0:
-		return ordinary
-	}
-	return nothing
-}
-
-// heard notes that something came which asks for a judgement.
-func (l *live) heard(now time.Time, u urgency) {
-	if u > nothing && l.news == nothing {
-		l.newsFrom = now
-	}
-	l.news = max(l.news, u)
-}
-
-// finished notes that Odoo finished a request on which nginx may have given up, and reports whether one like it was awaited. It decides of what
-// is one of so many: each failure asks for a judgement once.
-func (l *live) finished(key uint64) bool {
-	n := l.awaited[key]
-	if n > 1 {
-		l.awaited[key] = n - 1
-	} else {
-		delete(l.awaited, key)
-	}
-	return n > 0
-}
-
-// mayFinish reports whether Odoo may still finish the request, and the key of its line then.
-func (f *openFailure) mayFinish() (key uint64, ok bool) {
-	return gatepost.KeyOf(f.Method, f.Path), f.Status == http.StatusGatewayTimeout
-}
-
-// due is how long it is until what was read is judged, 0 when that is now; ok is false when nothing asks for it.
-func (l *live) due() (wait time.Duration, ok bool) {
-	first := slices.ContainsFunc(l.watch.followers, func(f *follower) bool { return f.first.Known() })
-	if l.news == nothing || len(l.open) == 0 && !first && !l.judged.IsZero() {
-		return 0, false
-	}
-	at, rested := l.newsFrom.Add(together), l.judged.Add(restOfNews*l.cost)
-	if l.news == ordinary && !first {
-		at, rested = l.newsFrom.Add(byAndBy), l.judged.Add(rest*l.cost)
-	}
-	if rested.After(at) {
-		at = rested
-	}
-	return max(0, at.Sub(l.now())), true
-}
-
-// judge judges the failures that are new or whose verdict can still change, and says what changed.
-func (l *live) judge(ctx context.Context) error {
-	began := l.now()
-	h := &history{l.store, l.unfinished()}
-	whole, err := l.align(ctx, h)
-	if err != nil {
-		return err
-	}
-	if l.sources, err = h.Sources(ctx); err != nil {
-		return err
-	}
-	from := l.from(whole)
-	l.news = nothing
-	counting, err := l.counting(ctx, h)
-	if err != nil {
-		return err
-	}
-	o := l.options
-	o.Since = max(from, o.Since)
-	failures, result, err := verdictsOf(ctx, recentOf(counting, l.sources, from), l.sources, o)
-	if err != nil {
-		return err
-	}
-	l.show() // who listens asks where the logs lie
-	q := newQuotes(l.ingest)
-	defer q.close()
-	if err := l.compare(ctx, q, failures, result.Incidents); err != nil {
-		return err
-	}
-	l.judged = l.now()
-	l.cost = l.judged.Sub(began)
-	return nil
-}
-
-// verdictsOf gives the failures of a history, which are few, their verdicts.
-func verdictsOf(ctx context.Context, h correlate.History, sources []gatepost.Source, o correlate.Options) (all []gatepost.Failure, result *correlate.Result, err error) {
-	result, err = correlate.Judge(ctx, h, sources, o, func(failures []gatepost.Failure) error {
-		all = append(all, failures...)
-		return nil
-	})
-	return all, result, err
-}
-
-// from is the time of the first failure that is to be judged: of those that are open, and of those that may have come. Where clocks are
-// others than they were, these are all.
-func (l *live) from(whole bool) gatepost.Time {
-	seen := gatepost.Batch{First: gatepost.NoTime}
-	for _, f := range l.open {
-		seen.See(f.Time)
-	}
-	for _, f := range l.watch.followers {
-		if f.first.Known() {
-			i := slices.IndexFunc(l.sources, func(s gatepost.Source) bool { return s.ID == f.src.ID })
-			seen.See(l.sources[i].Clock.At(f.first))
-			f.first = gatepost.NoTime
-		}
-	}
-	if whole {
-		return gatepost.NoTime
-	}
-	return seen.First
-}
-
-// align finds the clocks again when there are a tenth more lines than they were found by, and reports whether one is another than it was.
-func (l *live) align(ctx context.Context, h *history) (changed bool, err error) {
-	sources, err := h.Sources(ctx)
-	if err != nil {
-		return false, err
-	}
-	lines := int64(0)
-	for i := range sources {
-		lines += sources[i].Lines
-	}
-	if lines < l.aligned+l.aligned/10+1 {
-		return false, nil
-	}
-	l.aligned = lines
-	counting, err := l.counting(ctx, h)
-	if err != nil {
-		return false, err
-	}
-	if err := align(ctx, h, counting, l.options); err != nil {
-		return false, err
-	}
-	if err := l.zonesOfErrors(ctx, h); err != nil {
-		return false, err
-	}
-	if sources, err = l.store.Sources(ctx); err != nil {
-		return false, err
-	}
-	clocks := make(map[int]gatepost.Clock)
-	for _, s := range sources {
-		clocks[s.ID] = s.Clock
-		was, known := l.clocks[s.ID]
-		changed = changed || known && (was.Shift != s.Clock.Shift || !slices.Equal(was.Steps, s.Clock.Steps))
-	}
-	l.clocks = clocks
-	return changed, nil
-}
-
-// compare says what a judgement has that was not said, or was said otherwise.
-func (l *live) compare(ctx context.Context, q *quotes, failures []gatepost.Failure, incidents []gatepost.Incident) error {
-	byID := make(map[string]*gatepost.Incident)
-	for i := range incidents {
-		byID[incidents[i].ID] = &incidents[i]
-	}
-	var changed []gatepost.Failure // share their arguments with the others
-	for i := range failures {
-		f := &failures[i]
-		if _, ok := l.settled[f.ID]; ok {
-			continue
-		}
-		if o := l.open[f.ID]; o == nil || o.Verdict.Cause != f.Verdict.Cause {
-			changed = append(changed, *f)
-		}
-	}
-	if err := q.fill(ctx, citedBy(changed)); err != nil {
-		return err
-	}
-	if err := q.fill(ctx, citedIn(incidents)); err != nil {
-		return err
-	}
-	l.unsaved = l.unsaved || len(changed) > 0
-	l.match(failures, byID)
-	now := gatepost.TimeOf(l.now())
-	for i := range failures {
-		f := &failures[i]
-		if _, ok := l.settled[f.ID]; ok {
-			continue
-		}
-		f.Verdict.State = gatepost.Provisional
-		o := l.open[f.ID]
-		incident := l.belongs(f, byID)
-		if incident != nil {
-			f.Incident = incident.ID
-		}
-		as := failedAs{f.Verdict.Cause, f.Status}
-		if o == nil {
-			o = &openFailure{incident: incident, seen: l.now()}
-			l.open[f.ID] = o
-			if !l.began.Known() || f.Time >= l.began {
-				o.said = true
-				l.counted[as]++
-				l.tell(gatepost.Change{Kind: gatepost.Failed, Time: now, Failure: f, Incident: incident.now()})
-			}
-		} else if o.Verdict.Cause != f.Verdict.Cause && o.said {
-			was := o.Verdict
-			l.revised++
-			l.counted[as]++
-			l.counted[failedAs{was.Cause, f.Status}]--
-			l.tell(gatepost.Change{Kind: gatepost.Revised, Time: now, Failure: f, Was: &was, Because: newEvidence(&was, &f.Verdict), Incident: incident.now()})
-		}
-		isNew := o.ID == ""
-		o.Failure, o.incident = *f, incident
-		if key, ok := o.mayFinish(); ok && isNew {
-			l.awaited[key]++
-		}
-	}
-	return nil
-}
-
-// newEvidence is the first line of a verdict for it that the one before did not have, nil when there is none.
-func newEvidence(was, is *gatepost.Verdict) *gatepost.Evidence {
-	had := was.All()
-	for _, e := range is.All() {
-		if e.Role == gatepost.For && e.Ref.Known() && !slices.ContainsFunc(had, func(h gatepost.Evidence) bool { return h.Ref == e.Ref && h.Kind == e.Kind }) {
-			return &e
-		}
-	}
-	return nil
-}
-
-// belongs is the incident, as it was said, to which a failure belongs by its judgement.
-func (l *live) belongs(f *gatepost.Failure, byID map[string]*gatepost.Incident) *openIncident {
-	i := byID[f.Incident]
-	if i == nil {
-		return nil
-	}
-	j := slices.IndexFunc(l.incidents, func(o *openIncident) bool { return o.judgedAs == i })
-	if j < 0 {
-		return nil
-	}
-	return l.incidents[j]
-}
-
-// match finds for each incident of a judgement the one that was said, by the failures in both, and says what is new about it.
-func (l *live) match(failures []gatepost.Failure, byID map[string]*gatepost.Incident) {
-	votes := make(map[*gatepost.Incident]map[*openIncident]int)
-	for i := range failures {
-		f := &failures[i]
-		in := byID[f.Incident]
-		if in == nil {
-			continue
-		}
-		if votes[in] == nil {
-			votes[in] = make(map[*openIncident]int)
-		}
-		if o := l.open[f.ID]; o != nil && o.incident != nil {
-			votes[in][o.incident]++
-		}
-	}
-	for _, o := range l.incidents {
-		o.judgedAs = nil
-	}
-	now := gatepost.TimeOf(l.now())
-	for _, in := range slices.SortedFunc(maps.Keys(votes), func(a, b *gatepost.Incident) int { return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.ID, b.ID)) }) {
-		var o *openIncident
-		for c, n := range votes[in] {
-			if c.judgedAs == nil && (o == nil || n > votes[in][o] || n == votes[in][o] && c.number < o.number) {
-				o = c
-			}
-		}
-		if l.began.Known() && in.To < l.began {
-			continue // it was over before anybody looked
-		}
-		kind := gatepost.Grown
-		switch {
-		case o == nil:
-			l.opened++
-			o = &openIncident{number: l.opened}
-			l.incidents = append(l.incidents, o)
-			kind = gatepost.Opened
-		case o.Cause != in.Cause:
-			kind = gatepost.Altered
-		case o.Failures == in.Failures:
-			kind = ""
-		}
-		was := o.Incident
-		o.judgedAs, o.Incident = in, *in
-		o.ID = fmt.Sprintf("i-%02d", o.number)
-		o.State = gatepost.Provisional
-		if o.closed && kind != "" {
-			o.closed, kind = false, gatepost.Opened // it goes on
-		}
-		if kind != "" {
-			o.grew = l.now()
-			c := gatepost.Change{Kind: kind, Time: now, Incident: o.now()}
-			if kind == gatepost.Altered {
-				c.Was = &gatepost.Verdict{Cause: was.Cause, Instance: was.Instance, Confidence: was.Confidence}
-			}
-			l.tell(c)
-		}
-	}
-	// What became part of another is no incident any more.
-	l.incidents = slices.DeleteFunc(l.incidents, func(o *openIncident) bool {
-		return o.judgedAs == nil && !o.closed && !slices.ContainsFunc(slices.Collect(maps.Values(l.open)), func(f *openFailure) bool { return f.incident == o })
-	})
-}
-
-// pass lets time pass: it closes incidents, and settles the verdicts that no line can change any more.
-func (l *live) pass(ctx context.Context) error {
-	now := gatepost.TimeOf(l.now())
-	for _, o := range l.incidents {
-		if !o.closed && now >= o.To.Add(closedAfter) && l.now().Sub(o.grew) >= lingers && !l.behind() {
-			o.closed = true
-			l.saved = time.Time{}
-			l.tell(gatepost.Change{Kind: gatepost.Closed, Time: now, Incident: o.now()})
-		}
-	}
-	if l.behind() || l.news != nothing {
-		return nil
-	}
-	var over []*openFailure
-	for id, f := range l.open {
-		if now >= f.Time.Add(settledAfter) && l.now().Sub(f.seen) >= lingers {
-			over = append(over, f)
-			l.settled[id] = f.Verdict.Cause
-			delete(l.open, id)
-			if key, ok := f.mayFinish(); ok {
-				l.finished(key) // it did not, or will not matter any more
-			}
-		}
-	}
-	slices.SortFunc(over, func(a, b *openFailure) int {
-		return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.Ref.Line, b.Ref.Line))
-	})
-	for _, f := range over {
-		f.Verdict.State = gatepost.Final
-		if f.said {
-			l.tell(gatepost.Change{Kind: gatepost.Settled, Time: now, Failure: &f.Failure, Incident: f.incident.now()})
-		}
-	}
-	l.incidents = slices.DeleteFunc(l.incidents, func(o *openIncident) bool {
-		return o.closed && now >= o.To.Add(settledAfter)
-	})
-	return nil
-}
-
 // behind reports whether text waits to be read.
 func (l *live) behind() bool {
 	return slices.ContainsFunc(l.watch.followers, func(f *follower) bool { return f.feed != nil && f.behind() > 0 })
+}
+
+// unfinished is what the followers read and the store does not have.
+func (l *live) unfinished() (all []*gatepost.Batch) {
+	for _, f := range l.watch.followers {
+		all = append(all, f.left...)
+	}
+	return all
+}
+
+// again begins again at the positions that are stored, after an error that took back what was read.
+func (l *live) again(ctx context.Context) (err error) {
+	l.judged, l.news, l.newsFrom = time.Time{}, notable, l.now() // what was to be judged is not known any more
+	if l.known, err = l.store.Sources(ctx); err != nil {
+		return err
+	}
+	for _, f := range l.watch.followers {
+		f.forget()
+	}
+	return nil
+}
+
+// end judges all that was followed once more, as analyze does.
+func (l *live) end(ctx context.Context) error {
+	if err := l.finish(ctx); err != nil {
+		return err
+	}
+	defer l.watch.close()
+	if l.logs == 0 && len(l.watch.followers) == 0 {
+		return nil
+	}
+	return l.save(ctx, l.left)
 }
 
 // finish reads all logs to their end, as they would be read afterwards.
@@ -568,57 +368,39 @@ func (l *live) finish(ctx context.Context) error {
 	return err
 }
 
-// recent is the part of a long history that lies about the failures which are judged.
-type recent struct {
-	correlate.History
-	from    gatepost.Time
-	undated []int // sources without stamps, whose lines may belong anywhere
-}
-
-// recentOf is what is looked at of a history to judge failures from a time on.
-func recentOf(h correlate.History, sources []gatepost.Source, from gatepost.Time) correlate.History {
-	r := &recent{History: h, from: from.Add(-recently)}
-	events := int64(0)
-	for i := range sources {
-		events += sources[i].Events
-		if sources[i].Stamps == gatepost.StampsNone {
-			r.undated = append(r.undated, sources[i].ID)
+// save makes the verdicts of the store anew, by all that there is and what is left of logs, and says what that makes another verdict.
+func (l *live) save(ctx context.Context, left []*gatepost.Batch) error {
+	l.left = left
+	began := l.now()
+	if err := l.a.verdicts(ctx, l.ingest); err != nil {
+		return err
+	}
+	l.saved, l.unsaved = l.now(), false
+	l.saving = l.saved.Sub(began)
+	l.show()
+	now := gatepost.TimeOf(l.now())
+	for f, err := range l.a.model.Failures.Failures() {
+		if err != nil {
+			return err
 		}
-	}
-	if !from.Known() || events <= shortHistory {
-		return h
-	}
-	return r
-}
-
-// Events yields the events of that part.
-func (r *recent) Events(ctx context.Context, q gatepost.Query) iter.Seq2[gatepost.Event, error] {
-	return func(yield func(gatepost.Event, error) bool) {
-		if undated := r.mine(q); (q.From == 0 || !q.From.Known()) && len(undated.Sources) > 0 {
-			for e, err := range r.History.Events(ctx, undated) {
-				if !yield(e, err) || err != nil {
-					return
-				}
+		o := l.open[f.ID]
+		was, settled := l.settled[f.ID]
+		switch {
+		case o == nil && !settled:
+			if !l.began.Known() || f.Time >= l.began {
+				l.tell(gatepost.Change{Kind: gatepost.Failed, Time: now, Failure: &f})
 			}
-		}
-		q.From = max(q.From, r.from)
-		for e, err := range r.History.Events(ctx, q) {
-			if !yield(e, err) || err != nil {
-				return
+			l.settled[f.ID] = f.Verdict.Cause
+		case settled && was != f.Verdict.Cause:
+			l.settled[f.ID] = f.Verdict.Cause
+			l.tell(gatepost.Change{Kind: gatepost.Revised, Time: now, Failure: &f, Was: &gatepost.Verdict{Cause: was}})
+		case o != nil && o.Verdict.Cause != f.Verdict.Cause:
+			before := o.Verdict
+			o.Verdict = f.Verdict
+			if o.said {
+				l.tell(gatepost.Change{Kind: gatepost.Revised, Time: now, Failure: &f, Was: &before, Because: newEvidence(&before, &f.Verdict)})
 			}
 		}
 	}
-}
-
-// mine restricts a query to the sources without stamps.
-func (r *recent) mine(q gatepost.Query) gatepost.Query {
-	wanted := q
-	wanted.Sources = slices.DeleteFunc(slices.Clone(r.undated), func(id int) bool { return !q.Wants(id) })
-	return wanted
-}
-
-// Requests yields the requests of that part.
-func (r *recent) Requests(ctx context.Context, q gatepost.Query) iter.Seq2[gatepost.Request, error] {
-	q.From = max(q.From, r.from)
-	return r.History.Requests(ctx, q)
+	return nil
 }

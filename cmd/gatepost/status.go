@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"time"
 
 	"gatepost"
@@ -29,6 +30,8 @@ type failedAs struct {
 	status int
 }
 
+func countedAs(f *gatepost.Failure) failedAs { return failedAs{f.Verdict.Cause, f.Status} }
+
 // sourceStatus is how far a log has been read.
 type sourceStatus struct {
 	path, strand, format string
@@ -44,3 +47,70 @@ type listener interface {
 	hear(gatepost.Change)
 	close() error
 }
+
+// show makes the status anew, with people hidden where that is asked for.
+func (l *live) show() {
+	now := l.now()
+	s := &status{now: gatepost.TimeOf(now), began: l.started, failures: make(map[failedAs]int64), revised: l.revised, gaps: l.gaps, judging: l.cost}
+	s.requests = l.pace.requests
+	s.rate, s.busy = l.pace.rates(now)
+	for as, n := range l.counted {
+		s.failures[as] = n
+	}
+	for _, o := range l.incidents {
+		if !o.closed {
+			s.open = append(s.open, *o.now())
+		}
+	}
+	if n, ok := l.options.Setup.Number("odoo", "workers"); ok {
+		s.workers = int(n)
+	}
+	sources := slices.Clone(l.known)
+	place := make(map[int]int) // of a source among them
+	for i := range sources {
+		place[sources[i].ID] = i
+	}
+	for _, f := range l.watch.followers {
+		for _, src := range f.sources() {
+			if i, ok := place[src.ID]; ok {
+				sources[i] = *src
+				continue
+			}
+			place[src.ID] = len(sources)
+			sources = append(sources, *src)
+		}
+	}
+	if l.hide != nil {
+		m := &gatepost.Model{Sources: sources, Setup: l.options.Setup, Paths: l.a.paths}
+		if hidden, err := l.hide.Model(m); err == nil { // it has no failures, of which alone one can come
+			sources, s.open = hidden.Sources, l.hide.Incidents(s.open)
+		}
+	}
+	paths := make(map[int]string)
+	for i := range sources {
+		paths[sources[i].ID] = sources[i].Path
+	}
+	for _, f := range l.watch.followers {
+		behind := f.behind()
+		for _, src := range f.sources() {
+			shown := &sources[place[src.ID]]
+			st := sourceStatus{path: shown.Path, strand: shown.Strand, format: src.Format, lines: src.Lines, unparsed: src.Unparsed, last: src.Clock.At(src.Last)}
+			if src == f.src {
+				st.behind = behind
+				if behind > 0 {
+					st.lag = now.Sub(f.read)
+				}
+			}
+			s.sources = append(s.sources, st)
+		}
+	}
+	l.told = sources
+	l.shown.Store(s)
+	l.paths.Store(&paths)
+}
+
+// status is the last one that was made. It may be asked for by anybody at any time.
+func (l *live) status() status { return *l.shown.Load() }
+
+// path is where a log lies, "" when that is not known.
+func (l *live) path(source int) string { return (*l.paths.Load())[source] }

@@ -110,6 +110,45 @@ func (p *replayed) ledger() string {
 	return ledger
 }
 
+// TestReportBesideTail: whoever follows with a store holds it for reading, and lets others look at what it has by now, from the first turn on.
+func TestReportBesideTail(t *testing.T) {
+	dir, db := t.TempDir(), filepath.Join(t.TempDir(), "night.db")
+	in := loadIncident(t, "oom-a")
+	readFolder(t, in).write(t, dir)
+	e := &env{
+		stdin: strings.NewReader(""), stdout: io.Discard, stderr: io.Discard,
+		now: clock, zone: time.UTC, getenv: func(string) string { return "" },
+	}
+	r, err := (&readingFlags{db: db}).resolve(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := e.newLive(r)
+	defer func() { l.watch.close(); l.a.close() }()
+	if err := l.begin(t.Context(), []string{dir}, false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.turn(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	failures := 0
+	beside := &env{stdout: io.Discard, stderr: io.Discard, now: clock, zone: time.UTC}
+	if err := beside.stored(t.Context(), db, func(a *analysis) error {
+		for _, err := range a.model.Failures.Entries() {
+			failures++
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if failures != len(in.truth) {
+		t.Errorf("%d failures, want %d", failures, len(in.truth))
+	}
+}
+
 // TestLiveIsBatch writes every incident as it was written then, broken off anywhere, and follows it. In the end the ledger is the one that reading it
 // afterwards gives, to the last byte; what was said before is right in the end, and said again where it was not.
 func TestLiveIsBatch(t *testing.T) {
