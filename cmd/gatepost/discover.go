@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -44,6 +45,10 @@ func (e *env) find(ctx context.Context, in *ingest, args []string) (files []*sou
 	}
 	files, problems := source.Find(ctx, paths, e.stdin, e.now())
 	for _, p := range problems {
+		if in.follows && errors.Is(p, fs.ErrNotExist) {
+			in.note("%s: is not there, and is followed when it is", p.Path)
+			continue
+		}
 		in.trouble(remedy(p), "%v", p)
 	}
 	if in.machine != nil {
