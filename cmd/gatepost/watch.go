@@ -32,6 +32,7 @@ type watch struct {
 	list      func() []string        // the paths of all logs, as they lie there now
 	logs      []string               // those that were named, whose rotated files are not among the paths
 	older     []gatepost.Source      // rotated files that were there before following began and are not read, by their heads
+	suspected []whereabouts          // logs that were read before and are to be found
 	seen      map[string]os.FileInfo // files that are not followed, as they were when they were looked at
 	looked    time.Time              // for files, last
 	stirred   bool                   // something changed in a directory since
@@ -93,16 +94,15 @@ func (w *watch) names(path string) []string {
 	return []string{path}
 }
 
-// rotations are the files into which a log was rotated, by its path.
-func (w *watch) rotations(path string) (all []string) {
+// rotations are the files into which a log was rotated, by its path. An error comes while a directory is away, as when a
+// disk is unmounted.
+func (w *watch) rotations(path string) (all []string, away error) {
 	for _, name := range w.names(path) {
 		rotated, err := source.Rotations(name)
-		if err != nil {
-			continue // the directory is not there now
-		}
+		away = cmp.Or(away, err)
 		all = append(all, rotated...)
 	}
-	return all
+	return all, away
 }
 
 // close lets go of all files.
@@ -127,12 +127,14 @@ func (w *watch) look(ctx context.Context) error {
 			return err
 		}
 		w.there = w.list()
-		if err := w.searchLost(ctx); err != nil {
-			return err
-		}
+		w.suspected = w.suspects()
 	}
-	for _, path := range w.logs {
-		for _, path := range w.rotations(path) {
+	if err := w.searchLost(ctx); err != nil {
+		return err
+	}
+	for _, log := range w.logs {
+		rotated, _ := w.rotations(log)
+		for _, path := range rotated {
 			if err := w.open(ctx, path, true); err != nil {
 				return err
 			}
@@ -329,10 +331,15 @@ func (w *watch) wasFollowed(f *source.Following) bool {
 	return slices.ContainsFunc(w.before, func(k gatepost.Source) bool { return w.counts(&k) && w.family(k.Path) == log })
 }
 
-// searchLost says which logs that were read before are nowhere any more: what was written into them since is lost. Of each log the sources are
-// looked for into which something may have been written: the one at its path, the youngest, and the one with the last line.
-func (w *watch) searchLost(ctx context.Context) error {
-	said := make(map[int]bool)
+// whereabouts is a log that was read before, and where it is not known to be.
+type whereabouts struct {
+	log string
+	src gatepost.Source
+}
+
+// suspects are the sources of logs that were read before into which something may have been written since: of each log the one at its path, the
+// youngest, and the one with the last line.
+func (w *watch) suspects() (all []whereabouts) {
 	for _, of := range [][]gatepost.Source{w.before, w.known} {
 		logs := make(map[string][]*gatepost.Source)
 		for i := range of {
@@ -341,35 +348,51 @@ func (w *watch) searchLost(ctx context.Context) error {
 				logs[log] = append(logs[log], k)
 			}
 		}
-		for log, all := range logs {
+		for log, of := range logs {
 			if !w.concerns(log) {
 				continue
 			}
-			young := slices.MaxFunc(all, func(a, b *gatepost.Source) int { return cmp.Compare(a.ID, b.ID) })
-			late := slices.MaxFunc(all, func(a, b *gatepost.Source) int { return cmp.Compare(a.Last, b.Last) })
-			there := slices.MaxFunc(all, func(a, b *gatepost.Source) int {
-				return cmp.Or(cmp.Compare(btoi(a.Path == log), btoi(b.Path == log)), cmp.Compare(a.ID, b.ID))
+			young := slices.MaxFunc(of, func(a, b *gatepost.Source) int { return cmp.Compare(a.ID, b.ID) })
+			late := slices.MaxFunc(of, func(a, b *gatepost.Source) int { return cmp.Compare(a.Last, b.Last) })
+			there := slices.MaxFunc(of, func(a, b *gatepost.Source) int {
+				return cmp.Or(cmp.Compare(w.isAt(a, log), w.isAt(b, log)), cmp.Compare(a.ID, b.ID))
 			})
 			for _, k := range []*gatepost.Source{young, late, there} {
-				if said[k.ID] || w.isThere(k, log) {
-					continue
-				}
-				said[k.ID] = true
-				src := *k
-				if i := slices.IndexFunc(w.known, func(n gatepost.Source) bool { return n.ID == k.ID }); i >= 0 {
-					src = w.known[i] // as it is by now
-				}
-				if err := w.missed(ctx, k.Path, &src, "what was read of it is nowhere any more: what was written behind that is lost"); err != nil {
-					return err
+				if !slices.ContainsFunc(all, func(s whereabouts) bool { return s.src.ID == k.ID }) {
+					all = append(all, whereabouts{log, *k})
 				}
 			}
 		}
 	}
+	return all
+}
+
+// searchLost says which suspects are nowhere any more: what was written into them since is lost. Those whose directory is away are looked for
+// again when it is back.
+func (w *watch) searchLost(ctx context.Context) error {
+	var away []whereabouts
+	for _, s := range w.suspected {
+		is, err := w.isThere(&s.src, s.log)
+		switch {
+		case err != nil:
+			away = append(away, s)
+		case !is:
+			src := s.src
+			if i := slices.IndexFunc(w.known, func(n gatepost.Source) bool { return n.ID == src.ID }); i >= 0 {
+				src = w.known[i] // as it is by now
+			}
+			if err := w.missed(ctx, s.src.Path, &src, "what was read of it is nowhere any more: what was written behind that is lost"); err != nil {
+				return err
+			}
+		}
+	}
+	w.suspected = away
 	return nil
 }
 
-func btoi(b bool) int {
-	if b {
+// isAt is 1 for a source that lay at the path of its log when it was read, or at a link to that, and else 0.
+func (w *watch) isAt(k *gatepost.Source, log string) int {
+	if k.Path == log || w.links[k.Path] == log {
 		return 1
 	}
 	return 0
@@ -388,8 +411,12 @@ func (w *watch) concerns(log string) bool {
 }
 
 // isThere reports whether a source lies somewhere, as far as it was read, or a copy of its beginning.
-func (w *watch) isThere(k *gatepost.Source, log string) bool {
-	paths := append(w.rotations(log), log, k.Path)
+func (w *watch) isThere(k *gatepost.Source, log string) (bool, error) {
+	paths, err := w.rotations(log)
+	if err != nil {
+		return false, err
+	}
+	paths = append(paths, log, k.Path)
 	for _, path := range slices.Backward(paths) {
 		f, err := source.Follow(path)
 		if err != nil {
@@ -406,10 +433,10 @@ func (w *watch) isThere(k *gatepost.Source, log string) bool {
 		}
 		f.Close()
 		if there {
-			return true
+			return true, nil
 		}
 	}
-	return false
+	return false, nil
 }
 
 // configure takes what a configuration file says that came, or was changed, while logs are followed.
@@ -452,10 +479,15 @@ func (w *watch) waits(f *source.Following) bool {
 		case o.feed == nil:
 			return w.isRotationOf(f.Path, o.following.Path) && f.Size() > 0 && o.following.Holds(f)
 		case o.rewritten():
-			return true // which of them has the rest is found out now
+			return w.mayBeCopy(f.Path, o) // which of them has the rest is found out now
 		}
 		return o.following.Holds(f)
 	})
+}
+
+// mayBeCopy reports whether a path is one at which a copy of a file is looked for when that is truncated. The file may have been renamed since.
+func (w *watch) mayBeCopy(path string, of *follower) bool {
+	return w.isRotationOf(path, of.following.Path) || w.isRotationOf(path, of.log)
 }
 
 // isRotationOf reports whether a file has a name that rotation gives to a log.
@@ -474,6 +506,9 @@ func (w *watch) fates(ctx context.Context) (truncated bool, err error) {
 			continue
 		}
 		if f.following.Rewritten() {
+			if w.now().Sub(f.read) < readOn && w.isAway(f) {
+				continue // a copy is looked for when it can be
+			}
 			if err := w.truncated(ctx, f); err != nil {
 				return true, err
 			}
@@ -566,13 +601,21 @@ func (w *watch) passed(ctx context.Context, f *follower, c *source.Following) er
 	return nil
 }
 
+// isAway reports whether the directory of a file is not there.
+func (w *watch) isAway(f *follower) bool {
+	_, away := w.rotations(f.following.Path)
+	_, awayToo := w.rotations(f.log)
+	return away != nil || awayToo != nil
+}
+
 // copyOf finds the copy of a file that was made before it was truncated, and how long its text is. A file that is packed meanwhile has
 // another name than it had in the list.
 func (w *watch) copyOf(f *follower) (c *source.Following, packed bool, length int64) {
 	for range 3 {
 		vanished := false
-		// The file may have been renamed since.
-		for _, path := range slices.Backward(append(w.rotations(f.following.Path), w.rotations(f.log)...)) {
+		paths, _ := w.rotations(f.following.Path)
+		more, _ := w.rotations(f.log) // the file may have been renamed since
+		for _, path := range slices.Backward(append(paths, more...)) {
 			c, err := source.Follow(path)
 			if err != nil {
 				vanished = vanished || errors.Is(err, fs.ErrNotExist)
