@@ -103,6 +103,7 @@ func (l *live) begin(ctx context.Context, args []string, fromStart bool) error {
 		}
 	}
 	l.progress.beat = l.beat
+	l.watch = newWatch(in, a.paths)
 	if err := a.read(ctx, in); err != nil {
 		return err
 	}
@@ -124,7 +125,6 @@ func (l *live) begin(ctx context.Context, args []string, fromStart bool) error {
 		return err
 	}
 	l.setup = l.options.Setup
-	l.watch = newWatch(in, a.paths)
 	l.watch.saw, l.watch.held, l.watch.missed = l.saw, l.held, l.missed
 	l.watch.configured = func() { l.options.Setup, l.news = l.setup, notable }
 	in.left = nil // the followers read it again

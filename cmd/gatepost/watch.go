@@ -31,7 +31,8 @@ type watch struct {
 	paths     []string               // what is to be followed
 	list      func() []string        // the paths of all logs, as they lie there now
 	logs      []string               // those that were named, whose rotated files are not among the paths
-	older     []gatepost.Source      // rotated files that were there before following began and are not read, by their heads
+	passes    []os.FileInfo          // rotated files that were there before following began
+	older     []gatepost.Source      // those of them that are not read, by their heads
 	suspected []whereabouts          // logs that were read before and are to be found
 	seen      map[string]os.FileInfo // files that are not followed, as they were when they were looked at
 	looked    time.Time              // for files, last
@@ -55,13 +56,19 @@ const (
 	mostOld = 64
 )
 
-// newWatch watches what paths name: files, patterns, and what lies in directories.
+// newWatch watches what paths name: files, patterns, and what lies in directories. What is rotated from now on is read, also before anything
+// else is.
 func newWatch(in *ingest, paths []string) *watch {
 	w := &watch{ingest: in, paths: paths, list: listed(paths), seen: make(map[string]os.FileInfo), links: make(map[string]string)}
 	for _, path := range paths {
 		if info, err := os.Stat(path); err != nil || !info.IsDir() {
 			w.logs = append(w.logs, path)
-			w.names(path)
+			rotated, _ := w.rotations(path)
+			for _, path := range rotated {
+				if info, err := os.Stat(path); err == nil {
+					w.passes = append(w.passes, info)
+				}
+			}
 		}
 	}
 	in.busy = func(id int) bool { return w.reader(id) != nil }
@@ -267,7 +274,7 @@ func (w *watch) wants(ctx context.Context, f *source.Following, rotated bool) (i
 		return toFollow, nil
 	case read || len(sample) == 0:
 		return toLeave, nil
-	case !w.started && !w.wasFollowed(f):
+	case !w.started && !w.wasFollowed(f) && slices.ContainsFunc(w.passes, f.Is):
 		o := gatepost.Source{}
 		o.HeadSize, o.Head = source.Head(sample)
 		w.older = append(w.older, o)
