@@ -206,6 +206,11 @@ func (f *follower) see(b *gatepost.Batch) {
 // growHead makes the head by which a file is known as long as heads are, when there is enough text for that by now.
 func (f *follower) growHead(ctx context.Context) error {
 	size, hash := source.Head(f.sample)
+	if f.src.Position == 0 { // what is read may be held for a while, and that the file was there must be known
+		if err := f.save(ctx); err != nil {
+			return err
+		}
+	}
 	if size <= f.src.HeadSize || slices.ContainsFunc(f.known, func(k gatepost.Source) bool { return k.ID != f.src.ID && k.Head == hash && k.HeadSize == size }) {
 		return nil
 	}

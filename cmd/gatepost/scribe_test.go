@@ -40,6 +40,11 @@ type scribe struct {
 	unseen   bool         // nobody has looked since the file was made
 	dated    int
 	failures int
+	told     []string // what it did, for whoever looks for what went wrong
+}
+
+func (s *scribe) tell(what, path string) {
+	s.told = append(s.told, fmt.Sprintf("%s %s %s %s: %s", s.clock().Format("15:04:05.000"), what, filepath.Base(s.path), filepath.Base(path), ranges(s.current)))
 }
 
 // late is a file that was rotated and is still written into.
@@ -180,6 +185,7 @@ func (s *scribe) shift() {
 // keep removes the oldest rotated files, of which a reader that looks has read all.
 func (s *scribe) keep(n int) {
 	for len(s.old) > n && len(s.late) == 0 {
+		s.tell("forget", s.old[0])
 		s.must(os.Remove(s.old[0]))
 		s.old = s.old[1:]
 	}
@@ -206,6 +212,7 @@ func (s *scribe) rename(tardy bool) {
 	s.did("rename")
 	s.finish()
 	to := s.rotatedName()
+	s.tell("rename", to)
 	s.must(os.Rename(s.path, to))
 	s.old = append(s.old, to)
 	if tardy {
@@ -225,6 +232,7 @@ func (s *scribe) compress() {
 	}
 	s.ops["gzip"]++
 	path := s.old[i]
+	s.tell("gzip", path)
 	data, err := os.ReadFile(path)
 	s.must(err)
 	packed, err := pack("gzip", data)
@@ -247,6 +255,7 @@ func (s *scribe) copyTruncate(between func()) {
 	c, err := os.Create(to)
 	s.must(err)
 	half := from
+	s.tell("copy", to)
 	info, _ := from.Stat()
 	io.CopyN(c, half, info.Size()/2)
 	if between != nil && s.rnd.IntN(2) == 0 {
@@ -266,6 +275,7 @@ func (s *scribe) copyTruncate(between func()) {
 
 // empty truncates the file. A writer without O_APPEND leaves a hole.
 func (s *scribe) empty() {
+	s.tell("truncate", s.path)
 	info, err := s.f.Stat()
 	s.must(err)
 	at := info.Size()
@@ -313,6 +323,7 @@ func (s *scribe) remove() {
 	}
 	s.did("delete")
 	s.finish()
+	s.tell("remove", s.path)
 	s.must(os.Remove(s.path))
 	s.f.Close()
 	if s.down {

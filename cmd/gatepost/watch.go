@@ -28,19 +28,19 @@ import (
 type watch struct {
 	*ingest
 	followers []*follower
-	paths     []string               // what is to be followed
-	list      func() []string        // the paths of all logs, as they lie there now
-	logs      []string               // those that were named, whose rotated files are not among the paths
-	passes    []os.FileInfo          // rotated files that were there before following began
-	older     []gatepost.Source      // those of them that are not read, by their heads
-	suspected []whereabouts          // logs that were read before and are to be found
-	seen      map[string]os.FileInfo // files that are not followed, as they were when they were looked at
-	looked    time.Time              // for files, last
-	stirred   bool                   // something changed in a directory since
-	started   bool                   // what appears now was not there before
-	again     time.Time              // when what the system writes is to be followed again; zero when it is
-	there     []string               // the paths of all logs in the beginning
-	links     map[string]string      // where those logs are that are links
+	paths     []string           // what is to be followed
+	list      func() []string    // the paths of all logs, as they lie there now
+	logs      []string           // those that were named, whose rotated files are not among the paths
+	passes    []os.FileInfo      // rotated files that were there before following began
+	older     []gatepost.Source  // those of them that are not read, by their heads
+	suspected []whereabouts      // logs that were read before and are to be found
+	seen      map[string]glimpse // files that are not followed, as they were when they were looked at
+	looked    time.Time          // for files, last
+	stirred   bool               // something changed in a directory since
+	started   bool               // what appears now was not there before
+	again     time.Time          // when what the system writes is to be followed again; zero when it is
+	there     []string           // the paths of all logs in the beginning
+	links     map[string]string  // where those logs are that are links
 	saw, held func(*gatepost.Batch)
 	missed    func(ctx context.Context, path string, src *gatepost.Source, why string) error
 	// configured is called when the setup is another one than it was.
@@ -59,7 +59,7 @@ const (
 // newWatch watches what paths name: files, patterns, and what lies in directories. What is rotated from now on is read, also before anything
 // else is.
 func newWatch(in *ingest, paths []string) *watch {
-	w := &watch{ingest: in, paths: paths, list: listed(paths), seen: make(map[string]os.FileInfo), links: make(map[string]string)}
+	w := &watch{ingest: in, paths: paths, list: listed(paths), seen: make(map[string]glimpse), links: make(map[string]string)}
 	for _, path := range paths {
 		if info, err := os.Stat(path); err != nil || !info.IsDir() {
 			w.logs = append(w.logs, path)
@@ -169,23 +169,40 @@ func (w *watch) open(ctx context.Context, path string, rotated bool) error {
 		}
 		return nil
 	}
-	if was := w.seen[path]; was != nil && os.SameFile(was, info) && was.Size() == info.Size() && was.ModTime().Equal(info.ModTime()) {
+	was, looked := w.seen[path]
+	unchanged := looked && was.is(info)
+	if unchanged && (was.of == nil || was.of.src == nil || was.of.src.Position < info.Size()) {
 		return nil
 	}
 	f, err := source.Follow(path)
 	if err != nil {
 		return w.unreadable(path, info, err)
 	}
-	what, err := w.wants(ctx, f, rotated)
+	if unchanged { // the copy is whole by now, and all of it is stored
+		w.seen[path] = glimpse{info: info}
+		return errors.Join(w.passed(ctx, was.of, f), f.Close())
+	}
+	what, of, err := w.wants(ctx, f, rotated)
 	if err == nil && what == toFollow {
 		delete(w.seen, path)
 		w.follow(f)
 		return nil
 	}
 	if err == nil && what != later {
-		w.seen[path] = info
+		w.seen[path] = glimpse{info, of}
 	}
 	return errors.Join(err, f.Close())
+}
+
+// glimpse is a file that is not followed, as it was when it was looked at.
+type glimpse struct {
+	info os.FileInfo
+	of   *follower // of which it is a copy, as long as that is not stored
+}
+
+// is reports whether that is the file, as it was.
+func (s glimpse) is(info os.FileInfo) bool {
+	return os.SameFile(s.info, info) && s.info.Size() == info.Size() && s.info.ModTime().Equal(info.ModTime())
 }
 
 func (w *watch) follow(f *source.Following) {
@@ -200,7 +217,7 @@ func (w *watch) unreadable(path string, info os.FileInfo, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	w.seen[path] = info
+	w.seen[path] = glimpse{info: info}
 	w.trouble(remedy(err), "%s: %v", path, reason(err))
 	return nil
 }
@@ -214,30 +231,31 @@ const (
 	later                    // it is looked at again, what it is does not show yet
 )
 
-// wants tells what is to be done with a file. What is packed is read at once, if it holds something that is new.
-func (w *watch) wants(ctx context.Context, f *source.Following, rotated bool) (interest, error) {
+// wants tells what is to be done with a file, and of which one it is a copy that need not be read. What is packed is read at once, if it holds
+// something that is new.
+func (w *watch) wants(ctx context.Context, f *source.Following, rotated bool) (what interest, of *follower, err error) {
 	stream, err := f.Open()
 	if err != nil {
 		w.trouble(remedy(err), "%s: %v", f.Path, reason(err))
-		return toLeave, nil
+		return toLeave, nil, nil
 	}
 	defer stream.Close()
 	sample := bytes.Clone(stream.Peek(parser.SampleSize))
 	if parser.DetectConfig(f.Name(), sample) != nil {
 		w.configure(f.File)
-		return toLeave, nil
+		return toLeave, nil, nil
 	}
 	if len(w.withoutStore([]*source.File{f.File})) == 0 {
-		return toLeave, nil
+		return toLeave, nil, nil
 	}
 	packed := stream.Kind != nil
 	if (packed || rotated) && slices.ContainsFunc(w.older, func(o gatepost.Source) bool { return source.BeginsLike(sample, &o) }) {
-		return toLeave, nil
+		return toLeave, nil, nil
 	}
 	length := f.Size()
 	if packed {
 		if length, err = f.File.Length(); err != nil && w.now().Sub(f.Modified) < forsaken {
-			return later, nil // it is being packed
+			return later, nil, nil // it is being packed
 		}
 	}
 	read, old := false, false
@@ -245,25 +263,28 @@ func (w *watch) wants(ctx context.Context, f *source.Following, rotated bool) (i
 		if o := w.reader(k.ID); o != nil {
 			switch {
 			case o.rewritten():
-				return later, nil // this may be the copy in which the rest stands: see truncated
-			case packed && o.following.BeginsWith(sample), !packed && o.following.Holds(f):
+				return later, nil, nil // this may be the copy in which the rest stands: see truncated
+			case packed && o.following.BeginsWith(sample):
 				read = true // it is read there
+			case !packed && o.following.Holds(f):
+				read, of = true, o
 			case !packed && f.Holds(o.following) && w.isRotationOf(o.following.Path, f.Path):
 				// That is a copy of this, which is read on from where it ends.
 				if err := w.remove(ctx, o); err != nil {
-					return later, err
+					return later, nil, err
 				}
 			}
 			continue
 		}
 		at, same, err := f.OpenAt(&k)
 		if err != nil {
-			return later, nil
+			return later, nil, nil
 		}
 		more := same && len(at.Peek(1)) > 0
 		at.Close()
 		if more {
-			return w.take(ctx, packed, f)
+			what, err = w.take(ctx, packed, f)
+			return what, nil, err
 		}
 		// What is shorter than what was read is a copy from before the end of it.
 		old = old || !same && length < k.Position && (packed || rotated || f.Path != k.Path)
@@ -271,16 +292,17 @@ func (w *watch) wants(ctx context.Context, f *source.Following, rotated bool) (i
 	}
 	switch {
 	case !packed && !rotated && (!read || !w.started && !old):
-		return toFollow, nil
+		return toFollow, nil, nil
 	case read || len(sample) == 0:
-		return toLeave, nil
+		return toLeave, of, nil
 	case !w.started && !w.wasFollowed(f) && slices.ContainsFunc(w.passes, f.Is):
 		o := gatepost.Source{}
 		o.HeadSize, o.Head = source.Head(sample)
 		w.older = append(w.older, o)
-		return toLeave, w.store.Pass(ctx, o.HeadSize, o.Head)
+		return toLeave, nil, w.store.Pass(ctx, o.HeadSize, o.Head)
 	}
-	return w.take(ctx, packed, f)
+	what, err = w.take(ctx, packed, f)
+	return what, nil, err
 }
 
 // reader is what reads a source, nil when nothing does.
@@ -405,9 +427,10 @@ func (w *watch) isAt(k *gatepost.Source, log string) int {
 	return 0
 }
 
-// counts reports whether a source is a file of which something was read.
+// counts reports whether a source is a file of which something was read, be it that it is not in the store yet. Of a copy that was passed over
+// nothing was.
 func (w *watch) counts(k *gatepost.Source) bool {
-	return k.Format != "" && k.Lines > 0 && !w.isStrand(k)
+	return k.Format != "" && (k.Lines > 0 || k.Position == 0) && !w.isStrand(k)
 }
 
 // concerns reports whether a log is among those that are followed.
@@ -597,8 +620,8 @@ func (w *watch) passed(ctx context.Context, f *follower, c *source.Following) er
 	if err != nil {
 		return nil // it is gone by now
 	}
-	if src.HeadSize == f.src.HeadSize && src.Head == f.src.Head {
-		return nil // it is known by the head of the file
+	if slices.ContainsFunc(w.known, func(k gatepost.Source) bool { return k.HeadSize == src.HeadSize && k.Head == src.Head }) {
+		return nil // it is known, by the head of the file or one of its own
 	}
 	src.Format, src.Dialect, src.Stamps = f.src.Format, f.src.Dialect, f.src.Stamps
 	if err := w.store.AddSource(ctx, &src); err != nil {
