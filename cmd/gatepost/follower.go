@@ -40,6 +40,7 @@ type follower struct {
 	from   int64     // where the step in hand began
 	read   time.Time // when text came last
 	first  gatepost.Time
+	packed bool           // it is no text that grows
 	ended  bool           // it is read no more after this
 	atEnd  source.Holding // and this is left then
 	err    error
@@ -139,12 +140,18 @@ func (f *follower) renew(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if f.packed = stream.Kind != nil; f.packed {
+		return stream.Close() // it was empty when it was found
+	}
 	sample := bytes.Clone(stream.Peek(parser.SampleSize))
 	if bytes.IndexByte(sample, '\n') < 0 && len(sample) < parser.SampleSize {
 		return stream.Close() // a line tells what it is, a piece of one does not
 	}
 	if f.rewritten() {
 		return stream.Close() // that was another text already
+	}
+	if f.awaits(sample) {
+		return stream.Close()
 	}
 	if f.src == nil && slices.ContainsFunc(f.alike(sample), func(k gatepost.Source) bool { return !f.busy(k.ID) && isOlderCopy(f.file, &k) }) {
 		return stream.Close() // all of it was read
@@ -170,6 +177,16 @@ func (f *follower) renew(ctx context.Context) error {
 		return f.err == nil
 	})
 	return nil
+}
+
+// awaits reports whether there is not yet enough text to find again where reading ended.
+func (f *follower) awaits(sample []byte) bool {
+	return slices.ContainsFunc(f.known, func(k gatepost.Source) bool {
+		if f.busy(k.ID) || !f.following.Awaits(&k) {
+			return false
+		}
+		return source.BeginsLike(sample, &k) || len(sample) < k.HeadSize && k.Path == f.file.Path && f.now().Sub(f.read) < over
+	})
 }
 
 // take parses a piece and keeps it.

@@ -164,14 +164,14 @@ func (w *watch) open(ctx context.Context, path string, rotated bool) error {
 		return nil
 	}
 	if i := slices.IndexFunc(w.followers, func(f *follower) bool { return f.following.Is(info) }); i >= 0 {
-		if f := w.followers[i]; f.following.Path != path && f.following.Fate() != source.Stays {
+		if f := w.followers[i]; f.following.Path != path && f.following.Fate() != source.Stays && !f.following.Repeats() {
 			f.moved(path)
 		}
 		return nil
 	}
 	was, looked := w.seen[path]
 	unchanged := looked && was.is(info)
-	if unchanged && (was.of == nil || was.of.src == nil || was.of.src.Position < info.Size()) {
+	if unchanged && (was.of == nil || was.of.src == nil || was.of.src.Position < info.Size() || w.looked.Sub(was.at) < over) {
 		return nil
 	}
 	f, err := source.Follow(path)
@@ -189,7 +189,7 @@ func (w *watch) open(ctx context.Context, path string, rotated bool) error {
 		return nil
 	}
 	if err == nil && what != later {
-		w.seen[path] = glimpse{info, of}
+		w.seen[path] = glimpse{info, of, w.looked}
 	}
 	return errors.Join(err, f.Close())
 }
@@ -198,6 +198,7 @@ func (w *watch) open(ctx context.Context, path string, rotated bool) error {
 type glimpse struct {
 	info os.FileInfo
 	of   *follower // of which it is a copy, as long as that is not stored
+	at   time.Time // when it was seen first as it is
 }
 
 // is reports whether that is the file, as it was.
@@ -234,6 +235,9 @@ const (
 // wants tells what is to be done with a file, and of which one it is a copy that need not be read. What is packed is read at once, if it holds
 // something that is new.
 func (w *watch) wants(ctx context.Context, f *source.Following, rotated bool) (what interest, of *follower, err error) {
+	if f.Repeats() {
+		return toFollow, nil, nil // what it is shows when its text comes
+	}
 	stream, err := f.Open()
 	if err != nil {
 		w.trouble(remedy(err), "%s: %v", f.Path, reason(err))
@@ -545,7 +549,15 @@ func (w *watch) fates(ctx context.Context) (truncated bool, err error) {
 			truncated = true
 			continue
 		}
-		if f.following.Fate() == source.Stays {
+		stays := f.following.Fate() == source.Stays
+		// What is packed is not followed, and journalctl does not follow a file to another name: they are found anew.
+		if f.packed || !stays && f.following.Repeats() {
+			if err := w.remove(ctx, f); err != nil {
+				return truncated, err
+			}
+			continue
+		}
+		if stays {
 			continue
 		}
 		old = append(old, f)

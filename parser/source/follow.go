@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+
+	"gatepost"
 )
 
 // Following is a log that is read while it is written. It is one file, whatever its path names by then: what is opened of it is
@@ -27,6 +29,7 @@ type Following struct {
 	info      os.FileInfo
 	rewritten atomic.Bool
 	poured    *pouring // nil when it is a file that others write
+	repeats   bool     // what is poured is a file, so that it is the same text every time
 	longest   int64    // of the sizes that were seen
 }
 
@@ -40,6 +43,10 @@ func Follow(path string) (*Following, error) {
 	if err != nil {
 		f.Close()
 		return nil, err
+	}
+	if mayGrow(f) {
+		f.Close()
+		return followJournal(path, info)
 	}
 	w := &Following{File: onDisk(path, info), file: f, info: info}
 	w.File.open = func() (io.ReadCloser, error) { return &grown{of: w}, nil }
@@ -73,6 +80,15 @@ func (w *Following) Same(o *Following) bool { return os.SameFile(w.info, o.info)
 
 // Held is how long the file was when it was longest.
 func (w *Following) Held() int64 { return w.longest }
+
+// Repeats reports whether the text of what lies there is made anew each time, by a program: that of a file of the journal.
+func (w *Following) Repeats() bool { return w.repeats }
+
+// Awaits reports whether text is still to come that was there before: a source was read farther.
+func (w *Following) Awaits(src *gatepost.Source) bool {
+	ended, _ := w.Ended()
+	return w.repeats && !ended && w.Size() < src.Position
+}
 
 // Check looks whether what a stream of the file read last is still there.
 func (w *Following) Check(s *Stream) {
@@ -125,10 +141,10 @@ const (
 
 // Fate says what the path of the file names now. While nothing can be told, as when a disk is unmounted, it is Gone.
 func (w *Following) Fate() Fate {
-	if w.poured != nil {
-		if w.poured.ended.Load() {
-			return Gone
-		}
+	if w.poured != nil && w.poured.ended.Load() {
+		return Gone
+	}
+	if w.poured != nil && !w.repeats {
 		return Stays
 	}
 	info, err := os.Stat(w.Path)

@@ -123,6 +123,27 @@ func unpackJournal(r io.Reader) (io.ReadCloser, error) {
 	return &copied{entries, f.Name()}, nil
 }
 
+// mayGrow reports whether a file is one of the journal into which more may be written. Its header has its state in the 17th byte; 2 is archived.
+func mayGrow(f io.ReaderAt) bool {
+	head := make([]byte, 17)
+	n, _ := f.ReadAt(head, 0)
+	return n == len(head) && bytes.HasPrefix(head, []byte("LPKSHHRH")) && head[16] != 2
+}
+
+// followJournal follows a file of the journal. All of it is read anew each time, and known again.
+func followJournal(path string, info os.FileInfo) (*Following, error) {
+	entries, err := journalctl(context.Background(), "--follow", "--no-tail", "--file="+path)
+	if err != nil {
+		return nil, err
+	}
+	w, err := Pour(path, entries, "", info.ModTime())
+	if err != nil {
+		return nil, errors.Join(err, entries.Close())
+	}
+	w.info, w.repeats = info, true
+	return w, nil
+}
+
 // copied reads what a program makes of a file, and removes that as soon as it is open.
 type copied struct {
 	io.ReadCloser

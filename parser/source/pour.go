@@ -35,6 +35,9 @@ func Pour(name string, r io.Reader, dir string, now time.Time) (*Following, erro
 	w.File = &File{Path: name, Size: -1, Modified: now, Growing: true, allowance: newAllowance()}
 	w.File.open = func() (io.ReadCloser, error) { return &grown{of: w}, nil }
 	w.File.close = copied.Close
+	if p, ok := r.(*program); ok {
+		w.File.close = func() error { p.stop(); return copied.Close() } // then its output ends, too
+	}
 	go w.poured.run(copied, r)
 	return w, nil
 }
