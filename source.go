@@ -38,6 +38,9 @@ type Source struct {
 	Kept     int64
 	KeptLine int64
 
+	// Cursor is that of the entry that ends at Position, where this is the journal of the machine: reading goes on behind it.
+	Cursor string
+
 	// Problem is why reading stopped before the end, "" when all was read.
 	Problem string
 }

@@ -89,7 +89,7 @@ func newSorter(w *Wrapping, o *Options, depth int) *Sorter {
 // learn looks at the beginning of a log: it decides the strands that it shows enough of, and reports whether the
 // wrapping holds and anything inside is understood. Nothing of the sample stays.
 func (s *Sorter) learn(sample []byte) bool {
-	s.Add(&gatepost.Block{Line: 1, Data: sample})
+	s.Add(&gatepost.Block{Line: 1, Data: s.wrapping.whole(sample)})
 	if s.entries == 0 || s.entries*1000 < headShare*(s.entries+s.headless) {
 		return false
 	}

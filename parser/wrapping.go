@@ -93,6 +93,24 @@ func detectWrapped(sample []byte, o *Options, depth int, vague bool) *Sorter {
 	return best
 }
 
+// whole cuts a sample before its last entry, where that has several lines and is not over: its lines would count as those of no entry.
+func (w *Wrapping) whole(sample []byte) []byte {
+	if w.Starts == nil || w.Ends == nil {
+		return sample
+	}
+	for end := len(sample); end > 0; {
+		begin := bytes.LastIndexByte(sample[:end-1], '\n') + 1
+		if w.Starts(sample[begin:]) {
+			if begin > 0 && !w.Ends(sample[begin:]) {
+				return sample[:begin]
+			}
+			break
+		}
+		end = begin
+	}
+	return sample
+}
+
 // outer points a reference into the data of a block at the entries that its lines were wrapped in, as far as these stand
 // side by side.
 func outer(r gatepost.Ref, places []gatepost.Place) gatepost.Ref {

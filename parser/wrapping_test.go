@@ -167,6 +167,23 @@ func TestWrappedDetect(t *testing.T) {
 	f(strings.Repeat("2026-11-22T14:08:41.5Z stdout F Nov 22 14:08:41 erp1 nginx: "+access, 5), "erp1 nginx nginx_access: 5 lines")
 }
 
+// TestExportGrows: a journal that grows is known from its first entry on, wherever the text ends by then.
+func TestExportGrows(t *testing.T) {
+	var log strings.Builder
+	first := 0
+	for i := range 6 {
+		fmt.Fprintf(&log, "__CURSOR=s=1;i=%d\n__REALTIME_TIMESTAMP=%d\n__MONOTONIC_TIMESTAMP=%d\n_BOOT_ID=0\n_PID=7\n_HOSTNAME=erp1\nSYSLOG_IDENTIFIER=odoo\nMESSAGE=%s\n", i, 1_795_000_000_000_000+i, i, companion)
+		if i == 0 {
+			first = log.Len()
+		}
+	}
+	for n := first; n <= log.Len(); n++ {
+		if p := Detect([]byte(log.String()[:n]), &Options{}); p == nil || p.Format.Name != "odoo" {
+			t.Fatalf("of %d bytes nothing is known: %q", n, log.String()[:n])
+		}
+	}
+}
+
 // FuzzSorter: into whatever blocks a collected log is cut, each strand has the same entries. The log is what is given, several
 // times over: then strands are decided and taken from while more of them is to come.
 //

@@ -12,7 +12,7 @@ import (
 )
 
 const sourceColumns = "path, host, strand, format, dialect, bytes, lines, requests, events, unparsed, first, last, stamps, resolution, " +
-	"shift, steps, zone, how, votes, sigma, position, position_line, head_size, head, tail_size, tail, kept, kept_line, problem"
+	"shift, steps, zone, how, votes, sigma, position, position_line, head_size, head, tail_size, tail, kept, kept_line, cursor, problem"
 
 // AddSource finds the source that begins with the same bytes as src, or creates it. Sources are
 // known by content, not by name: the same Head over the same HeadSize. A HeadSize of 0 matches
@@ -49,7 +49,7 @@ func (s *Store) AddSource(ctx context.Context, src *gatepost.Source) error {
 		if err != nil {
 			return err
 		}
-		id, err := w.insert("INSERT INTO _sources ("+sourceColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", args...)
+		id, err := w.insert("INSERT INTO _sources ("+sourceColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", args...)
 		src.ID = int(id)
 		return err
 	})
@@ -70,7 +70,7 @@ func (s *Store) SaveSource(ctx context.Context, src *gatepost.Source) error {
 
 const updateSource = `UPDATE _sources SET path = ?, host = ?, strand = ?, format = ?, dialect = ?, bytes = ?, lines = ?, requests = ?, events = ?,
 	unparsed = ?, first = ?, last = ?, stamps = ?, resolution = ?, shift = ?, steps = ?, zone = ?, how = ?, votes = ?, sigma = ?,
-	position = ?, position_line = ?, head_size = ?, head = ?, tail_size = ?, tail = ?, kept = ?, kept_line = ?, problem = ?, span = max(span, ?)
+	position = ?, position_line = ?, head_size = ?, head = ?, tail_size = ?, tail = ?, kept = ?, kept_line = ?, cursor = ?, problem = ?, span = max(span, ?)
 	WHERE id = ?`
 
 // updateSource writes the row of a source; span widens the one that is known.
@@ -102,7 +102,7 @@ func sourceArgs(src *gatepost.Source) ([]any, error) {
 	c := &src.Clock
 	return []any{src.Path, src.Host, src.Strand, src.Format, src.Dialect, src.Bytes, src.Lines, src.Requests, src.Events, src.Unparsed,
 		int64(src.First), int64(src.Last), int64(src.Stamps), int64(src.Resolution), int64(c.Shift), string(text), c.Zone, c.How,
-		c.Votes, int64(c.Sigma), src.Position, src.PositionLine, src.HeadSize, int64(src.Head), src.TailSize, int64(src.Tail), src.Kept, src.KeptLine, src.Problem}, nil
+		c.Votes, int64(c.Sigma), src.Position, src.PositionLine, src.HeadSize, int64(src.Head), src.TailSize, int64(src.Tail), src.Kept, src.KeptLine, src.Cursor, src.Problem}, nil
 }
 
 // scanner is a row of a result.
@@ -115,7 +115,7 @@ func scanSource(row scanner) (src gatepost.Source, err error) {
 	c := &src.Clock
 	err = row.Scan(&src.ID, &src.Path, &src.Host, &src.Strand, &src.Format, &src.Dialect, &src.Bytes, &src.Lines, &src.Requests, &src.Events, &src.Unparsed,
 		&src.First, &src.Last, &src.Stamps, &src.Resolution, &c.Shift, &steps, &c.Zone, &c.How,
-		&c.Votes, &c.Sigma, &src.Position, &src.PositionLine, &src.HeadSize, &head, &src.TailSize, &tail, &src.Kept, &src.KeptLine, &src.Problem)
+		&c.Votes, &c.Sigma, &src.Position, &src.PositionLine, &src.HeadSize, &head, &src.TailSize, &tail, &src.Kept, &src.KeptLine, &src.Cursor, &src.Problem)
 	if err != nil {
 		return src, err
 	}

@@ -149,22 +149,22 @@ func (in *ingest) systemLogs(ctx context.Context, logs []*source.File, now time.
 	return []*source.File{f}
 }
 
-// journal is the journal, nil when nothing can be new. A store gets it in pieces that end where the next begins: at a second that is over.
+// journal is what came into the journal since it was read last.
 func (in *ingest) journal(ctx context.Context, logs []*source.File, now time.Time) (*source.File, error) {
-	from, until := gatepost.NoTime, gatepost.NoTime
-	if in.db != "" || in.follows {
-		until = gatepost.TimeOf(now.Truncate(time.Second))
-		for i := range in.known {
-			from = max(from, source.JournalEnd(in.known[i].Path))
+	in.systemSince = in.earliest(logs).Add(-time.Hour)
+	return source.Journal(ctx, in.journalPoint(), now)
+}
+
+// journalPoint is where reading of the journal goes on.
+func (in *ingest) journalPoint() source.JournalPoint {
+	p := source.JournalPoint{Since: in.systemSince}
+	last := 0
+	for i := range in.known {
+		if k := &in.known[i]; k.Path == source.JournalName && k.Cursor != "" && k.ID > last {
+			last, p.After = k.ID, k.Cursor
 		}
 	}
-	if !from.Known() {
-		from = in.earliest(logs).Add(-time.Hour)
-	}
-	if until.Known() && from >= until {
-		return nil, nil
-	}
-	return source.Journal(ctx, from, until, now)
+	return p
 }
 
 // followSystem follows what systemLogs read, from where that ended.
@@ -172,23 +172,22 @@ func (in *ingest) followSystem(ctx context.Context, now time.Time) (*source.Foll
 	if in.machine == nil || !in.machine.live || in.machine.System {
 		return nil, nil
 	}
-	from := gatepost.NoTime
+	f, err := source.FollowJournal(ctx, in.journalPoint(), now)
+	if errors.Is(err, source.ErrNoJournalctl) && in.machine.Boot.Known() {
+		return source.FollowKernel(in.machine.Boot, in.ringEnd(), now)
+	}
+	return f, err
+}
+
+// ringEnd is the time of the last line of the ring buffer that was read, NoTime when none was.
+func (in *ingest) ringEnd() gatepost.Time {
 	after := gatepost.NoTime
 	for i := range in.known {
-		k := &in.known[i]
-		from = max(from, source.JournalEnd(k.Path))
-		if k.Path == source.RingName {
+		if k := &in.known[i]; k.Path == source.RingName {
 			after = max(after, k.Last)
 		}
 	}
-	if !from.Known() {
-		from = gatepost.TimeOf(now.Truncate(time.Second))
-	}
-	f, err := source.FollowJournal(ctx, from, now)
-	if errors.Is(err, source.ErrNoJournalctl) && in.machine.Boot.Known() {
-		return source.FollowKernel(in.machine.Boot, after, now)
-	}
-	return f, err
+	return after
 }
 
 // kernelRing is the ring buffer, nil when nothing tells when its stamps began. A store has its lines up to the last that was kept.
@@ -196,13 +195,7 @@ func (in *ingest) kernelRing(now time.Time) (*source.File, error) {
 	if !in.machine.Boot.Known() {
 		return nil, nil
 	}
-	after := gatepost.NoTime
-	for i := range in.known {
-		if k := &in.known[i]; k.Path == source.RingName {
-			after = max(after, k.Last)
-		}
-	}
-	return source.KernelRing(in.machine.Boot, after, now)
+	return source.KernelRing(in.machine.Boot, in.ringEnd(), now)
 }
 
 // earliest is when the first of the access logs begins, or the time that is asked for: before that the system's logs

@@ -26,6 +26,8 @@ type ingest struct {
 	progress *progress
 	machine  *machine // whose logs these are, nil when the user named them
 
+	systemSince gatepost.Time // from when on its journal counts
+
 	setup    gatepost.Setup
 	files    map[int]*source.File // of this run, by the ID of their source
 	parsers  map[int]*parser.Parser
@@ -529,6 +531,10 @@ func (r *fileReading) lines(ctx context.Context) error {
 // put stores a piece, with how far the log was read.
 func (r *fileReading) put(ctx context.Context, next *piece) error {
 	next.mark.Mark(r.src)
+	var err error
+	if r.src.Cursor, err = r.file.JournalCursor(r.src.Position); err != nil {
+		return err
+	}
 	if r.strands != nil {
 		return r.keep(ctx, next)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"gatepost"
 	"gatepost/parser"
+	"gatepost/parser/source"
 )
 
 // A file that several programs write into, as containers and the journal do, is a source for each of them. The row of
@@ -42,13 +43,32 @@ func (r *fileReading) sort() {
 		src.Format, src.Dialect = r.parser.Format.Name, r.parser.Dialect
 	}
 	r.strands = map[strandName]*gatepost.Source{{src.Strand, src.Host}: src}
-	before := map[strandName]gatepost.Source{{src.Strand, src.Host}: *src}
+	before := make(map[strandName]gatepost.Source)
+	keeps := func(k gatepost.Source) {
+		name := strandName{k.Strand, k.Host}
+		k.Kept = max(k.Kept, before[name].Kept)
+		before[name] = k
+	}
+	if after := r.file.JournalAfter(); after != "" { // the strands go on in another text
+		for _, was := range r.known {
+			if was.Path != source.JournalName || was.Cursor != after {
+				continue
+			}
+			for _, k := range r.known {
+				if k.ID == was.ID || isStrandOf(&was, &k) {
+					k.Kept -= was.Position
+					keeps(k)
+				}
+			}
+		}
+	}
+	keeps(*src)
 	for _, k := range r.known {
 		if k.ID != src.ID && isStrandOf(src, &k) {
 			strand := k
 			strand.Path = r.file.Path
 			r.strands[strandName{k.Strand, k.Host}] = &strand
-			before[strandName{k.Strand, k.Host}] = k
+			keeps(k)
 		}
 	}
 	r.parser.Sorter().Resume(func(st *parser.Strand) {

@@ -58,6 +58,7 @@ type tortured struct {
 	clock   *time.Time
 	paths   []string
 	db      string
+	machine *machine // whose journal is read
 	kills   int
 	gaps    []gatepost.Gap
 	scribes []*scribe
@@ -83,7 +84,7 @@ func (p *tortured) start(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.replayed = &replayed{t: t, live: e.newLive(r)}
-	p.listeners = []listener{p}
+	p.listeners, p.replayed.machine = []listener{p}, p.machine
 	if err := p.begin(t.Context(), p.paths, true); err != nil {
 		t.Fatal(err)
 	}

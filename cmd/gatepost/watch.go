@@ -579,7 +579,7 @@ func (w *watch) ended(ctx context.Context, f *follower, why error) error {
 	if why != nil {
 		w.note("%s: %v", name, why)
 	}
-	if name != source.RingName && !source.JournalEnd(name).Known() {
+	if name != source.RingName && name != source.JournalName {
 		return w.drop(ctx, f)
 	}
 	w.again = w.now().Add(tryAgain)

@@ -25,6 +25,8 @@ type File struct {
 	open  func() (io.ReadCloser, error)
 	close func() error
 
+	entries entries // of the journal of this machine
+
 	allowance *allowance // for its text, shared by all that is in one archive
 	taken     atomic.Int64
 }

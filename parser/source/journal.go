@@ -1,8 +1,10 @@
 package source
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -31,7 +33,7 @@ const journalFields = "MESSAGE,_HOSTNAME,SYSLOG_IDENTIFIER,_COMM,CONTAINER_NAME,
 var ErrNoJournalctl = errors.New("is the systemd journal, and there is no journalctl here to read it")
 
 // journalctl returns what the program of that name prints; closing ends the program.
-func journalctl(ctx context.Context, args ...string) (io.ReadCloser, error) {
+func journalctl(ctx context.Context, args ...string) (*program, error) {
 	path, err := exec.LookPath("journalctl")
 	if err != nil {
 		return nil, ErrNoJournalctl
@@ -86,6 +88,9 @@ func (p *program) Close() error {
 	}
 	return nil
 }
+
+// halt ends the program while another goroutine reads what it prints.
+func (p *program) halt() { p.stop() }
 
 // lastWords keep the beginning of what a program says on standard error.
 type lastWords struct{ bytes.Buffer }
@@ -169,50 +174,141 @@ func (c *copied) remove() {
 	}
 }
 
-// journalUntil begins the name of a File of this machine's journal that was read up to a time, which follows; journalFrom that of one which is
-// followed from a time on.
-const (
-	journalUntil = "journal until "
-	journalFrom  = "journal from "
-)
+// JournalName is what a File of the journal of this machine is called.
+const JournalName = "journal"
 
-// Journal makes a File of the journal of this machine: what was written from a second on, and before another; NoTime is no bound.
-func Journal(ctx context.Context, from, until gatepost.Time, now time.Time) (*File, error) {
-	var args []string
-	name := "journal"
-	if from.Known() {
-		args = append(args, fmt.Sprintf("--since=@%d", from.Second()))
+// JournalPoint is a place in the journal of this machine: behind an entry, or where that is "" from a second on; NoTime is the beginning.
+type JournalPoint struct {
+	After string // the cursor of the entry
+	Since gatepost.Time
+}
+
+// print begins to print the journal from the point on. Behind an entry that is not there any more, what came next is printed, but --after-cursor
+// would leave out the first of it.
+func (p JournalPoint) print(ctx context.Context, args ...string) (*behind, error) {
+	switch {
+	case p.After != "":
+		args = append(args, "--cursor="+p.After)
+	case p.Since.Known():
+		args = append(args, fmt.Sprintf("--since=@%d", p.Since.Second()))
 	}
-	if until.Known() {
-		args = append(args, fmt.Sprintf("--until=@%d.999999", until.Second()-1)) // its stamps are in microseconds
-		name = journalUntil + until.Std().Format(time.RFC3339)
-	}
-	entries, err := journalctl(ctx, args...)
+	printed, err := journalctl(ctx, args...)
 	if err != nil {
 		return nil, err
 	}
-	return Spool(name, entries, "", now)
+	return &behind{printed, bufio.NewReaderSize(printed, PeekSize), p.After}, nil
 }
 
-// FollowJournal follows the journal of this machine, what is written from a second on. Its text is the same whenever it is followed from there, so
-// where reading ended is found again.
-func FollowJournal(ctx context.Context, from gatepost.Time, now time.Time) (*Following, error) {
-	entries, err := journalctl(ctx, "--follow", "--no-tail", fmt.Sprintf("--since=@%d", from.Second()))
-	if err != nil {
-		return nil, err
-	}
-	return Pour(journalFrom+from.Std().Format(time.RFC3339), entries, "", now)
+// behind leaves out the first entry if its cursor is one.
+type behind struct {
+	*program
+	text   *bufio.Reader
+	cursor string
 }
 
-// JournalEnd is the time from which on the journal is to be read after a File of it, by its name: before that it ended, or from there on it
-// is known again. It is NoTime when that is no such name.
-func JournalEnd(name string) gatepost.Time {
-	for _, begins := range []string{journalUntil, journalFrom} {
-		if stamp, ok := strings.CutPrefix(name, begins); ok {
-			if at, err := time.Parse(time.RFC3339, stamp); err == nil {
-				return gatepost.TimeOf(at)
+func (b *behind) Read(p []byte) (int, error) {
+	if b.cursor != "" {
+		begin := []byte("__CURSOR=" + b.cursor + "\n")
+		b.cursor = ""
+		if head, _ := b.text.Peek(len(begin)); bytes.Equal(head, begin) {
+			if _, _, err := readEntry(b.text); err != nil {
+				return 0, err
 			}
 		}
 	}
-	return gatepost.NoTime
+	return b.text.Read(p)
+}
+
+// Journal makes a File of the journal of this machine: what was written behind a point until now.
+func Journal(ctx context.Context, from JournalPoint, now time.Time) (*File, error) {
+	printed, err := from.print(ctx)
+	if err != nil {
+		return nil, err
+	}
+	f, err := Spool(JournalName, printed, "", now)
+	if err != nil {
+		return nil, errors.Join(err, printed.Close())
+	}
+	f.entries.after = from.After
+	return f, nil
+}
+
+// FollowJournal follows the journal of this machine, what is written behind a point.
+func FollowJournal(ctx context.Context, from JournalPoint, now time.Time) (*Following, error) {
+	printed, err := from.print(ctx, "--follow", "--no-tail")
+	if err != nil {
+		return nil, err
+	}
+	w, err := Pour(JournalName, printed, "", now)
+	if err != nil {
+		return nil, errors.Join(err, printed.Close())
+	}
+	w.entries.after = from.After
+	return w, nil
+}
+
+// entries walks the entries of an export of the journal.
+type entries struct {
+	text   io.ReaderAt
+	at     int64  // an entry begins there
+	cursor string // of the one before
+	after  string // that of the entry behind which the text begins
+}
+
+// JournalAfter is the cursor of the entry behind which the journal of this machine was read, "" when that is a File of something else, or of all.
+func (f *File) JournalAfter() string { return f.entries.after }
+
+// JournalCursor is the cursor of the last entry before an offset, which is to be where an entry ends. It is "" for a File of something else than the
+// journal of this machine. Offsets that come one after another cost no more than the text between them.
+func (f *File) JournalCursor(offset int64) (string, error) {
+	if f.Path != JournalName || f.entries.text == nil {
+		return "", nil
+	}
+	return f.entries.to(offset)
+}
+
+func (e *entries) to(offset int64) (string, error) {
+	if offset < e.at {
+		e.at, e.cursor = 0, ""
+	}
+	r := bufio.NewReaderSize(io.NewSectionReader(e.text, e.at, offset-e.at), PeekSize)
+	for {
+		cursor, size, err := readEntry(r)
+		if err == io.EOF {
+			return e.cursor, nil
+		}
+		if err != nil {
+			return "", err
+		}
+		e.at += size
+		e.cursor = cursor
+	}
+}
+
+// readEntry reads an entry of an export. The error is io.EOF when it is not whole. Facts: "Journal Export Format".
+func readEntry(r *bufio.Reader) (cursor string, size int64, err error) {
+	for begins := true; ; {
+		line, err := r.ReadSlice('\n')
+		size += int64(len(line))
+		switch {
+		case err != nil && err != bufio.ErrBufferFull:
+			return "", size, err
+		case !begins: // the rest of a long line
+		case len(line) == 1:
+			return cursor, size, nil
+		case bytes.HasPrefix(line, []byte("__CURSOR=")):
+			cursor = string(bytes.TrimSpace(line[len("__CURSOR="):]))
+		case err == nil && bytes.IndexByte(line, '=') < 0: // a field with any bytes: their number, they, and a newline
+			head, err := r.Peek(8)
+			if err != nil {
+				return "", size, io.EOF
+			}
+			n := int64(len(head)) + int64(binary.LittleEndian.Uint64(head)) + 1
+			if _, err := io.CopyN(io.Discard, r, n); err != nil {
+				return "", size, err
+			}
+			size += n
+		}
+		begins = err == nil
+	}
 }

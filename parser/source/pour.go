@@ -32,11 +32,11 @@ func Pour(name string, r io.Reader, dir string, now time.Time) (*Following, erro
 		return nil, fmt.Errorf("copy of %s: %w", name, err)
 	}
 	w := &Following{file: copied.File, info: info, poured: new(pouring)}
-	w.File = &File{Path: name, Size: -1, Modified: now, Growing: true, allowance: newAllowance()}
+	w.File = &File{Path: name, Size: -1, Modified: now, Growing: true, allowance: newAllowance(), entries: entries{text: copied}}
 	w.File.open = func() (io.ReadCloser, error) { return &grown{of: w}, nil }
 	w.File.close = copied.Close
-	if p, ok := r.(*program); ok {
-		w.File.close = func() error { p.stop(); return copied.Close() } // then its output ends, too
+	if p, ok := r.(interface{ halt() }); ok {
+		w.File.close = func() error { p.halt(); return copied.Close() } // then its output ends, too
 	}
 	go w.poured.run(copied, r)
 	return w, nil

@@ -22,6 +22,7 @@ func Spool(path string, r io.Reader, dir string, now time.Time) (*File, error) {
 		open:      func() (io.ReadCloser, error) { return &spoolReader{spool: s}, nil },
 		close:     copied.Close,
 		allowance: newAllowance(),
+		entries:   entries{text: copied},
 	}, nil
 }
 
