@@ -55,7 +55,7 @@ type Holding int
 
 const (
 	Nothing    Holding = iota // all is delivered
-	LastLine                  // an unfinished line
+	LastLine                  // an unfinished line, and a last record of which Cutter.Ends tells that it is not over
 	LastRecord                // that, and the last record, which may have more lines: see Cutter.Rest
 )
 
@@ -200,7 +200,7 @@ func (c *Cutter) recordsEnd(err error) int {
 	}
 	if hold > Nothing {
 		c.Held = c.n - lines
-		if hold == LastLine {
+		if hold == LastLine && c.Ends == nil {
 			return lines
 		}
 		last := c.lastStart(text[:lines])

@@ -137,7 +137,7 @@ func mayGrow(f io.ReaderAt) bool {
 
 // followJournal follows a file of the journal. All of it is read anew each time, and known again.
 func followJournal(path string, info os.FileInfo) (*Following, error) {
-	entries, err := journalctl(context.Background(), "--follow", "--no-tail", "--file="+path)
+	entries, err := journalctl(context.Background(), "--follow", "--no-tail", "--boot=all", "--file="+path)
 	if err != nil {
 		return nil, err
 	}
@@ -235,7 +235,7 @@ func Journal(ctx context.Context, from JournalPoint, now time.Time) (*File, erro
 
 // FollowJournal follows the journal of this machine, what is written behind a point.
 func FollowJournal(ctx context.Context, from JournalPoint, now time.Time) (*Following, error) {
-	printed, err := from.print(ctx, "--follow", "--no-tail")
+	printed, err := from.print(ctx, "--follow", "--no-tail", "--boot=all")
 	if err != nil {
 		return nil, err
 	}
