@@ -94,7 +94,7 @@ func (t *tally) newTrend(n *gatepost.Night) *trend {
 	}
 	if all > 0 {
 		tr.Marks = append(tr.Marks, mark{"other", stack(other, base, tr.Top, trendHeight, dayWidth)})
-		tr.Keys = append(tr.Keys, key{"other", "days that this report does not judge", count(all)})
+		tr.Keys = append(tr.Keys, key{"other", "not judged", count(all)})
 	}
 	return tr
 }

@@ -239,7 +239,7 @@ func (d *markdown) whatWasRead() {
 		gaps = append(gaps, t.gapLine(&t.Gaps[i]))
 	}
 	d.list("Gaps", gaps)
-	d.list("Notes", t.Notes)
+	d.list("Notes", t.notes())
 	d.block("</details>")
 	d.w.WriteString(say(t.imprint()) + "\n")
 }

@@ -36,8 +36,8 @@ func (t *tally) whatWasRead(s *sheet) {
 		x := &t.Unknown[i]
 		s.Unknown = append(s.Unknown, unknownBox{t.newText(unknownWords(x)), fold(t.where(x.Ref), pageProse), fold(x.Sample, pageLine)})
 	}
-	for _, note := range firsts(t.Notes, pageSources) {
-		s.Notes = append(s.Notes, t.newText(t.clock.tell(note)))
+	for _, note := range firsts(t.notes(), pageSources) {
+		s.Notes = append(s.Notes, t.newText(note))
 	}
 }
 

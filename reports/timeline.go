@@ -308,7 +308,7 @@ func (p *page) whatWasRead(t *tally) {
 		gaps = append(gaps, t.gapLine(&t.Gaps[i]))
 	}
 	p.list("Gaps", gaps)
-	p.list("Notes", t.Notes)
+	p.list("Notes", t.notes())
 	p.blank()
 	p.para("", t.imprint(), proseRows)
 }
