@@ -30,7 +30,7 @@ type Night struct {
 	LateInAll  int
 	LateAgain  int // of these, sent again
 
-	Before     *Stretch // the same hours as many whole days before as the report covers, nil when the store has none
+	Before     *Stretch // the same hours as many days before as the report covers, about, nil when the store has none
 	WeekBefore *Stretch // and a week before
 	Days       []Day    // the last ones up to To, the earliest first; fewer than two are left out
 }

@@ -296,7 +296,7 @@ func (t *tally) notes() []string {
 			count(u.Failures)+" ended with "+t.watched(" or ")+": of that time this report tells neither causes nor other trouble")
 	}
 	for _, note := range t.Notes {
-		all = append(all, t.clock.tell(note))
+		all = append(all, tellWith(t.clock.full, note)) // it may be about other days than the report
 	}
 	return all
 }

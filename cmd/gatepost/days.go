@@ -17,7 +17,8 @@ func (k *nightMaker) readDays(ctx context.Context) (err error) {
 	before := func(days int) (*gatepost.Stretch, error) {
 		return k.stretch(ctx, gatepost.TimeOf(k.From.Std().In(zone).AddDate(0, 0, -days)), gatepost.TimeOf(end.AddDate(0, 0, -days)))
 	}
-	covers := int((k.To.Sub(k.From)-1)/(24*time.Hour)) + 1
+	// Hours beyond a day, as the morning on which "since yesterday" is asked has, do not make it two.
+	covers := max(int((k.To.Sub(k.From)+12*time.Hour)/(24*time.Hour)), 1)
 	if k.Before, err = before(covers); err != nil {
 		return err
 	}

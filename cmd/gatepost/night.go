@@ -92,7 +92,7 @@ func (a *analysis) newNight(ctx context.Context) (*nightMaker, error) {
 	m := a.model
 	n := &gatepost.Night{From: m.From, To: m.To, Whose: map[string]gatepost.Whose{}}
 	if m.Since.Known() && m.Since != 0 {
-		n.From = m.Since
+		n.From = max(m.Since, m.From) // nothing is known of the time before the first access line
 	}
 	if m.Until.Known() && m.Until != 0 {
 		n.To = min(m.Until, max(m.To, n.From))
