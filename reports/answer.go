@@ -252,8 +252,7 @@ func (t *tally) howMany() string {
 func (t *tally) caution() string {
 	var stopped, strange int
 	var unparsed int64
-	for i := range t.Sources {
-		s := &t.Sources[i]
+	for _, s := range t.read {
 		switch {
 		case s.Problem != "":
 			stopped++
@@ -294,6 +293,9 @@ func (t *tally) notes() []string {
 		u := &t.Unjudged[i]
 		all = append(all, "no analysis has judged "+t.clock.spanWith(t.clock.full, u.From, u.To)+", with "+counted(u.Requests, "request", "requests")+" of which "+
 			count(u.Failures)+" ended with "+t.watched(" or ")+": of that time this report tells neither causes nor other trouble")
+	}
+	if n := len(t.Sources) - len(t.read); n > 0 {
+		all = append(all, counted(n, "log of other times is", "logs of other times are")+" in the store and not listed here")
 	}
 	for _, note := range t.Notes {
 		all = append(all, tellWith(t.clock.full, note)) // it may be about other days than the report

@@ -226,8 +226,7 @@ func (d *markdown) whatWasRead() {
 	} else {
 		d.w.WriteString("| log | what |\n|---|---|\n")
 	}
-	for i := range t.Sources {
-		s := &t.Sources[i]
+	for _, s := range t.read {
 		fmt.Fprintf(d.w, "| %s | %s |\n", mdCell(mdCode(clip(visible(s.Path), mdLineLimit))),
 			mdCell(say(strings.Join(t.sourceLines(s), "; "))))
 	}

@@ -294,8 +294,7 @@ func (p *page) whatWasRead(t *tally) {
 	if len(t.Sources) == 0 {
 		p.line("Nothing.")
 	}
-	for i := range t.Sources {
-		s := &t.Sources[i]
+	for _, s := range t.read {
 		p.para("", s.Path, 2)
 		for _, line := range t.sourceLines(s) {
 			p.hang("  ", "    ", line, 3)
