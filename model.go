@@ -20,6 +20,8 @@ type Model struct {
 	Requests  int64         // access lines in all, within Since and Until
 	Statuses  map[int]int64 // of all access lines
 	Failures  Ledger        // nil: there is none
+	Missed    int64         // access lines that count as failures and have no verdict, so that they are not in Failures
+	Unjudged  []Stretch     // times in which there are access lines, and that no analysis has judged
 	Incidents []Incident    // of one machine after the other, by the time of their first failure
 	Outages   []Incident    // trouble without an entry in the ledger: 404, 302 or 500 waves
 	Causes    []CauseDoc    // of all causes, in the order of the registry

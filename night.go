@@ -8,7 +8,7 @@ type Night struct {
 	From, To Time          // the time that the report is about
 	Step     time.Duration // of Moments: 1 s to 30 s, or whole minutes
 	Moments  []Moment
-	Causes   []string // of the failures, the most frequent first
+	Causes   []string // of the failures, the most frequent first; then those that other Days have
 	Latency  string   // whose durations Moments and Routes have: "the access log", "Odoo", "" when no log tells
 	Odoo     bool     // Odoo's log tells how long its workers worked
 
@@ -30,7 +30,7 @@ type Night struct {
 	LateInAll  int
 	LateAgain  int // of these, sent again
 
-	Before     *Stretch // the same hours as many whole days before as the report covers, nil when the store has none
+	Before     *Stretch // the same hours as many days before as the report covers, about, nil when the store has none
 	WeekBefore *Stretch // and a week before
 	Days       []Day    // the last ones up to To, the earliest first; fewer than two are left out
 }
@@ -96,5 +96,5 @@ type Stretch struct {
 // Day counts the access lines of a day of the report's zone.
 type Day struct {
 	Stretch
-	Causes []int // of the failures, as in Night.Causes; nil when the day was not judged
+	Causes []int // of the failures that were judged, as in Night.Causes; nil for none
 }

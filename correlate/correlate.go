@@ -42,6 +42,7 @@ type Options struct {
 	BootTime     gatepost.Time  // of stamps since boot; NoTime: find out
 	Since, Until gatepost.Time  // failures outside are not judged; NoTime: no bound
 
+	Last   int // the greatest number of an incident or outage that other analyses have found: theirs go on from there
 	AtOnce int // failures that are judged at once, for a bound on memory; 0: some thousand
 }
 
@@ -78,7 +79,7 @@ func (p *part) judge(ctx context.Context, all *Result, take func([]gatepost.Fail
 	if err != nil {
 		return err
 	}
-	groups := grouping{world: w, before: len(all.Incidents)}
+	groups := grouping{world: w, before: w.opt.Last + len(all.Incidents)}
 	err = w.scenes(ctx, whole, w.stretches, func(s *scene) error {
 		failures, err := s.verdicts(ctx, &groups)
 		if err != nil {
@@ -90,7 +91,7 @@ func (p *part) judge(ctx context.Context, all *Result, take func([]gatepost.Fail
 		return err
 	}
 	incidents := groups.incidents()
-	outages, err := w.outages(ctx, incidents, len(all.Outages))
+	outages, err := w.outages(ctx, incidents, w.opt.Last+len(all.Outages))
 	if err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ func (w *world) quiet() time.Duration { return max(quietAtLeast, 2*w.usual.limit
 // grouping groups the failures of a machine into incidents, as they are judged.
 type grouping struct {
 	*world
-	before int // incidents of other machines
+	before int // incidents of other analyses and machines
 	groups []*group
 	open   map[string]*group
 }

@@ -198,7 +198,7 @@ func (t *tally) listFailures(a *account, in *gatepost.Incident) {
 	if more := in.Failures - len(members); more > 0 {
 		a.More = "and " + count(more) + " more"
 		a.MoreBy = visible(t.command("analyze --format csv"))
-		if len(t.Paths) == 2 && t.Paths[0] == "--db" {
+		if stored(t.Model) {
 			a.MoreBy = visible(t.command("report --format csv"))
 		}
 	}

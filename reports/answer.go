@@ -32,7 +32,17 @@ func (t *tally) answer() string {
 	if n := len(t.Outages); n > 0 {
 		fmt.Fprintf(&b, " Besides, there was other trouble%s.", t.feltBy())
 	}
+	if t.Missed > 0 {
+		b.WriteString(" " + counted(t.Missed, "more request", "more requests") + " ended with " + t.watched(" or ") + ": no analysis has judged " + itOrThem(t.Missed) + ".")
+	}
 	return b.String()
+}
+
+func itOrThem(n int64) string {
+	if n == 1 {
+		return "it"
+	}
+	return "them"
 }
 
 func ofThem(n, all int) string {
@@ -117,6 +127,8 @@ func (t *tally) answerWithoutFailures() string {
 	case !t.hasAccessLog():
 		s = "No failures could be counted, because no access log was found. Only the access log of nginx, HAProxy or Traefik says which requests ended with " +
 			t.watched(" or ") + "; add it and run again."
+	case t.Missed > 0:
+		s = counted(t.Missed, "request", "requests") + " ended with " + t.watched(" or ") + ": no analysis has judged " + itOrThem(t.Missed) + "."
 	case t.Requests == 0:
 		s = "No failures could be counted, because the access log holds no requests of that time."
 	case t.Requests == 1:
@@ -240,8 +252,7 @@ func (t *tally) howMany() string {
 func (t *tally) caution() string {
 	var stopped, strange int
 	var unparsed int64
-	for i := range t.Sources {
-		s := &t.Sources[i]
+	for _, s := range t.read {
 		switch {
 		case s.Problem != "":
 			stopped++
@@ -263,10 +274,33 @@ func (t *tally) caution() string {
 	if strange > 0 {
 		parts = append(parts, counted(strange, "file was not recognised as a log", "files were not recognised as logs"))
 	}
+	if t.Missed > 0 {
+		parts = append(parts, counted(t.Missed, "failure has no verdict", "failures have no verdict"))
+	}
+	if len(t.Unjudged) > 0 {
+		parts = append(parts, "a part of the time was not judged")
+	}
 	if n := len(t.Gaps); n > 0 {
 		parts = append(parts, counted(n, "gap in the logs", "gaps in the logs"))
 	}
 	return strings.Join(parts, ", ")
+}
+
+// notes are what the reader should know, what no analysis has judged first.
+func (t *tally) notes() []string {
+	var all []string
+	for i := range t.Unjudged {
+		u := &t.Unjudged[i]
+		all = append(all, "no analysis has judged "+t.clock.spanWith(t.clock.full, u.From, u.To)+", with "+counted(u.Requests, "request", "requests")+" of which "+
+			count(u.Failures)+" ended with "+t.watched(" or ")+": of that time this report tells neither causes nor other trouble")
+	}
+	if n := len(t.Sources) - len(t.read); n > 0 {
+		all = append(all, counted(n, "log of other times is", "logs of other times are")+" in the store and not listed here")
+	}
+	for _, note := range t.Notes {
+		all = append(all, tellWith(t.clock.full, note)) // it may be about other days than the report
+	}
+	return all
 }
 
 // people says how many were hit, "" when no address is known.

@@ -137,15 +137,20 @@ func weeksOf(day time.Time) [][]calendarDay {
 	return weeks
 }
 
-// sum says what a month came to, and leaves the nights with failures.
+// sum says what a month came to, and leaves the nights with failures. What failed is not added up: a page goes to the morning on which it was made, and
+// the next one begins at midnight.
 func (m *month) sum() {
-	all, failures := len(m.Nights), 0
+	all, worst := len(m.Nights), 0
 	m.Nights = slices.DeleteFunc(m.Nights, func(n *calendarNight) bool {
-		failures += n.Failures
+		worst = max(worst, n.Failures)
 		return n.Failures == 0
 	})
 	m.Says = counted(all, "night", "nights") + ", nothing failed"
-	if failures > 0 {
-		m.Says = counted(failures, "request failed", "requests failed") + " in " + count(len(m.Nights)) + " of " + counted(all, "night", "nights")
+	switch len(m.Nights) {
+	case 0:
+	case 1:
+		m.Says = counted(worst, "request failed", "requests failed") + " in 1 of " + counted(all, "night", "nights")
+	default:
+		m.Says = "requests failed in " + count(len(m.Nights)) + " of " + counted(all, "night", "nights") + ", " + count(worst) + " in the worst"
 	}
 }

@@ -109,8 +109,17 @@ type summaryRecord struct {
 	Incidents        int              `json:"incidents"`
 	Outages          int              `json:"outages"`
 	Sources          []sourceRecord   `json:"sources"`
+	Missed           int64            `json:"without_verdict,omitempty"` // requests that failed and are not among failures
+	Unjudged         []unjudgedRecord `json:"unjudged,omitempty"`        // times that no analysis has judged
 	Gaps             []gapRecord      `json:"gaps"`
 	Notes            []string         `json:"notes"`
+}
+
+type unjudgedRecord struct {
+	From     string `json:"from"`
+	To       string `json:"to"`
+	Requests int64  `json:"requests"`
+	Failures int64  `json:"failures"`
 }
 
 type sourceRecord struct {
@@ -271,13 +280,16 @@ func (l *ledger) summary() *summaryRecord {
 		Type: "summary", Version: m.Version, Made: stamp(m.Made), From: stamp(m.From), To: stamp(m.To),
 		Requests: m.Requests, Statuses: byStatus(m.Statuses),
 		Failures: l.count, FailuresByStatus: l.byStatus, FailuresByCause: l.byCause,
-		Incidents: len(m.Incidents), Outages: len(m.Outages),
+		Incidents: len(m.Incidents), Outages: len(m.Outages), Missed: m.Missed,
 		Sources: make([]sourceRecord, 0, len(m.Sources)),
 		Gaps:    make([]gapRecord, 0, len(m.Gaps)),
 		Notes:   orEmpty(m.Notes),
 	}
 	for i := range m.Sources {
 		r.Sources = append(r.Sources, l.source(&m.Sources[i]))
+	}
+	for _, u := range m.Unjudged {
+		r.Unjudged = append(r.Unjudged, unjudgedRecord{stamp(u.From), stamp(u.To), u.Requests, u.Failures})
 	}
 	for _, g := range m.Gaps {
 		file, _ := l.place(gatepost.Ref{Source: g.Source})

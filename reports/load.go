@@ -21,7 +21,7 @@ type trend struct {
 	Says  string
 	First string
 	Last  string
-	Days  int
+	Days  int // that there is room for
 	Marks []mark
 	Keys  []key
 	Top   int
@@ -30,6 +30,7 @@ type trend struct {
 
 const (
 	trendHeight = 64
+	trendLeast  = 14   // days that the trend has room for: a few would be broad bars
 	dayWidth    = ".9" // of the bar of a day
 )
 
@@ -56,35 +57,43 @@ func (t *tally) loadTables(s *sheet, told map[string]bool) {
 	}
 }
 
+// newTrend draws the last days, each in its place: of some the store may hold nothing.
 func (t *tally) newTrend(n *gatepost.Night) *trend {
 	if len(n.Days) < 2 {
 		return nil
 	}
-	zone := t.clock.zone
-	day := func(d *gatepost.Day) string { return d.From.Std().In(zone).Format("Mon 2 Jan") }
-	tr := &trend{First: day(&n.Days[0]), Last: day(&n.Days[len(n.Days)-1]), Days: len(n.Days), Table: newTable("day", "#failed", "#requests", "#share", "causes")}
-	other, all := make([]int, len(n.Days)), 0
+	zone, last := t.clock.zone, n.Days[len(n.Days)-1].From
+	day := func(t gatepost.Time) string { return t.Std().In(zone).Format("Mon 2 Jan") }
+	ago := func(d *gatepost.Day) int { return int((last.Sub(d.From) + 12*time.Hour) / (24 * time.Hour)) }
+	tr := &trend{Days: max(ago(&n.Days[0])+1, trendLeast), Last: day(last), Table: newTable("day", "#failed", "#requests", "#share", "causes")}
+	tr.First = day(gatepost.TimeOf(last.Std().In(zone).AddDate(0, 0, 1-tr.Days)))
+	place := func(d *gatepost.Day) int { return tr.Days - 1 - ago(d) }
+	unjudged, all := make([]int, tr.Days), 0
 	for i := range n.Days {
 		d := &n.Days[i]
 		tr.Top = max(tr.Top, int(d.Failures))
-		other[i] = max(int(d.Failures)-sum(d.Causes), 0)
-		all += other[i]
+		left := max(int(d.Failures)-sum(d.Causes), 0)
+		unjudged[place(d)] = left
+		all += left
 		var causes []string
 		for c, k := range d.Causes {
 			if k > 0 && c < len(n.Causes) {
 				causes = append(causes, t.shortCause(n.Causes[c])+" "+count(k))
 			}
 		}
-		tr.Table.row(day(d), count(d.Failures), count(d.Requests), percent(d.Failures, d.Requests), strings.Join(causes, ", "))
+		if left > 0 {
+			causes = append(causes, "not judged "+count(left))
+		}
+		tr.Table.row(day(d.From), count(d.Failures), count(d.Requests), percent(d.Failures, d.Requests), strings.Join(causes, ", "))
 	}
 	tr.Says = fmt.Sprintf("Failed requests of %s, at most %s a day", counted(len(n.Days), "day", "days"), count(tr.Top))
-	base := make([]int, len(n.Days))
+	base := make([]int, tr.Days)
 	for c, name := range n.Causes {
-		values, total := make([]int, len(n.Days)), 0
+		values, total := make([]int, tr.Days), 0
 		for i := range n.Days {
-			if c < len(n.Days[i].Causes) {
-				values[i] = n.Days[i].Causes[c]
-				total += values[i]
+			if d := &n.Days[i]; c < len(d.Causes) {
+				values[place(d)] = d.Causes[c]
+				total += d.Causes[c]
 			}
 		}
 		if total > 0 {
@@ -93,8 +102,8 @@ func (t *tally) newTrend(n *gatepost.Night) *trend {
 		}
 	}
 	if all > 0 {
-		tr.Marks = append(tr.Marks, mark{"other", stack(other, base, tr.Top, trendHeight, dayWidth)})
-		tr.Keys = append(tr.Keys, key{"other", "days that this report does not judge", count(all)})
+		tr.Marks = append(tr.Marks, mark{"other", stack(unjudged, base, tr.Top, trendHeight, dayWidth)})
+		tr.Keys = append(tr.Keys, key{"other", "not judged", count(all)})
 	}
 	return tr
 }

@@ -14,13 +14,15 @@ import (
 var instant = regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`)
 
 // tell returns a sentence with its instants told in the zone of the report.
-func (c *clock) tell(s string) string {
+func (c *clock) tell(s string) string { return tellWith(c.at, s) }
+
+func tellWith(tell func(gatepost.Time) string, s string) string {
 	return instant.ReplaceAllStringFunc(s, func(stamp string) string {
 		t, err := time.Parse(time.RFC3339, stamp)
 		if err != nil {
 			return stamp
 		}
-		return c.at(gatepost.TimeOf(t))
+		return tell(gatepost.TimeOf(t))
 	})
 }
 

@@ -226,8 +226,7 @@ func (d *markdown) whatWasRead() {
 	} else {
 		d.w.WriteString("| log | what |\n|---|---|\n")
 	}
-	for i := range t.Sources {
-		s := &t.Sources[i]
+	for _, s := range t.read {
 		fmt.Fprintf(d.w, "| %s | %s |\n", mdCell(mdCode(clip(visible(s.Path), mdLineLimit))),
 			mdCell(say(strings.Join(t.sourceLines(s), "; "))))
 	}
@@ -239,7 +238,7 @@ func (d *markdown) whatWasRead() {
 		gaps = append(gaps, t.gapLine(&t.Gaps[i]))
 	}
 	d.list("Gaps", gaps)
-	d.list("Notes", t.Notes)
+	d.list("Notes", t.notes())
 	d.block("</details>")
 	d.w.WriteString(say(t.imprint()) + "\n")
 }

@@ -15,15 +15,14 @@ type sourceBox struct {
 }
 
 func (t *tally) whatWasRead(s *sheet) {
-	for i := range firsts(t.Sources, pageSources) {
-		src := &t.Sources[i]
+	for _, src := range firsts(t.read, pageSources) {
 		box := sourceBox{Path: fold(src.Path, pageProse), Bad: src.Problem != "" || src.Unparsed > 0}
 		for _, line := range t.sourceLines(src) {
 			box.Lines = append(box.Lines, t.newText(line))
 		}
 		s.Sources = append(s.Sources, box)
 	}
-	if more := len(t.Sources) - pageSources; more > 0 {
+	if more := len(t.read) - pageSources; more > 0 {
 		s.Notes = append(s.Notes, text{Head: "and " + counted(more, "more source", "more sources")})
 	}
 	for _, c := range firsts(t.configuration(), pageSources) {
@@ -36,8 +35,8 @@ func (t *tally) whatWasRead(s *sheet) {
 		x := &t.Unknown[i]
 		s.Unknown = append(s.Unknown, unknownBox{t.newText(unknownWords(x)), fold(t.where(x.Ref), pageProse), fold(x.Sample, pageLine)})
 	}
-	for _, note := range firsts(t.Notes, pageSources) {
-		s.Notes = append(s.Notes, t.newText(t.clock.tell(note)))
+	for _, note := range firsts(t.notes(), pageSources) {
+		s.Notes = append(s.Notes, t.newText(note))
 	}
 }
 

@@ -252,9 +252,11 @@ func (t *tally) beforeName() string {
 	n := t.Night
 	zone := t.clock.zone
 	a, b := n.From.Std().In(zone), n.To.Std().In(zone)
-	switch days := int((n.To.Sub(n.From)-1)/(24*time.Hour)) + 1; {
+	switch days := int((n.From.Sub(n.Before.From) + 12*time.Hour) / (24 * time.Hour)); {
 	case days > 1:
 		return fmt.Sprintf("%d days before", days)
+	case b.Sub(a) > 24*time.Hour:
+		return "the same hours a day before"
 	case a.Format(time.DateOnly) != b.Format(time.DateOnly):
 		return "the night before"
 	}

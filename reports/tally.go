@@ -17,6 +17,7 @@ type tally struct {
 	*gatepost.Model
 	clock    clock
 	sources  map[int]*gatepost.Source
+	read     []*gatepost.Source      // those that have a part in the report
 	ask      func(source int) string // path of a source that is not among them, nil when there is none
 	titles   map[string]string
 	causes   []causeCount
@@ -45,12 +46,22 @@ type statusCount struct {
 // newTally counts a model, tells its times by a clock, and keeps the first failures of each incident, so many.
 func newTally(m *gatepost.Model, c clock, keep int) (*tally, error) {
 	told := *m
+	var read []*gatepost.Source
+	for i := range m.Sources {
+		if src := &m.Sources[i]; inTime(src, m) {
+			read = append(read, src)
+		}
+	}
+	told.Unknown = slices.DeleteFunc(slices.Clone(m.Unknown), func(x gatepost.UnknownLine) bool {
+		return slices.ContainsFunc(m.Sources, func(s gatepost.Source) bool { return s.ID == x.Ref.Source && !inTime(&s, m) })
+	})
 	told.Incidents, told.Outages = c.incidents(m.Incidents), c.incidents(m.Outages)
 	m = &told
 	t := &tally{
 		Model:   m,
 		clock:   c,
 		sources: sourcesByID(m),
+		read:    read,
 		titles:  make(map[string]string, len(m.Causes)),
 		members: make(map[string][]gatepost.Failure, len(m.Incidents)),
 		waits:   make(map[string][]wait),
@@ -62,6 +73,17 @@ func newTally(m *gatepost.Model, c clock, keep int) (*tally, error) {
 	}
 	return t, t.countFailures(keep)
 }
+
+// inTime reports whether a source may have a part in a report: a store has those of other nights too.
+func inTime(s *gatepost.Source, m *gatepost.Model) bool {
+	if !stored(m) || !placed(s) {
+		return true
+	}
+	return !(known(m.Since) && s.Clock.At(s.Last) < m.Since || known(m.Until) && s.Clock.At(s.First) > m.Until)
+}
+
+// stored reports whether a model is of a store that is kept.
+func stored(m *gatepost.Model) bool { return len(m.Paths) == 2 && m.Paths[0] == "--db" }
 
 func sourcesByID(m *gatepost.Model) map[int]*gatepost.Source {
 	byID := make(map[int]*gatepost.Source, len(m.Sources))

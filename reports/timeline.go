@@ -294,8 +294,7 @@ func (p *page) whatWasRead(t *tally) {
 	if len(t.Sources) == 0 {
 		p.line("Nothing.")
 	}
-	for i := range t.Sources {
-		s := &t.Sources[i]
+	for _, s := range t.read {
 		p.para("", s.Path, 2)
 		for _, line := range t.sourceLines(s) {
 			p.hang("  ", "    ", line, 3)
@@ -308,7 +307,7 @@ func (p *page) whatWasRead(t *tally) {
 		gaps = append(gaps, t.gapLine(&t.Gaps[i]))
 	}
 	p.list("Gaps", gaps)
-	p.list("Notes", t.Notes)
+	p.list("Notes", t.notes())
 	p.blank()
 	p.para("", t.imprint(), proseRows)
 }

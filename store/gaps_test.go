@@ -18,10 +18,10 @@ func TestGaps(t *testing.T) {
 	check(t, s.AddSource(t.Context(), &odoo))
 	silent := gatepost.Gap{Source: odoo.ID, From: from, To: from.Add(time.Minute), Why: "no line"}
 	lost := gatepost.Gap{Source: access.ID, From: from.Add(time.Hour), To: from.Add(2 * time.Hour), Why: "gone"}
-	check(t, s.BeginVerdicts(t.Context()))
+	begin(t, s, always)
 	check(t, s.AddGaps(t.Context(), []gatepost.Gap{silent}))
 	check(t, s.AddLost(t.Context(), []gatepost.Gap{lost}))
-	check(t, s.EndVerdicts(t.Context(), nil, nil))
+	check(t, s.EndVerdicts(t.Context(), nil, nil, always))
 	gaps := func(want ...gatepost.Gap) {
 		t.Helper()
 		got, err := s.Gaps(t.Context())
@@ -36,7 +36,7 @@ func TestGaps(t *testing.T) {
 		"lost|2026-11-22T15:00:00.000Z|2026-11-22T16:00:00.000Z|gone|access.log",
 		"unread|2026-11-22T18:00:00.000Z|<nil>|damaged|odoo.log",
 	})
-	check(t, s.BeginVerdicts(t.Context()))
+	begin(t, s, always)
 	gaps(lost)
 	check(t, s.Found(t.Context(), []int{access.ID}))
 	gaps()

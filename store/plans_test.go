@@ -38,15 +38,19 @@ const nightly = "is done once a night, and looks at every verdict"
 // fullScans are the questions that may walk through a table that grows with the input, each with its
 // reason.
 var fullScans = map[string]string{
-	"program: all failures":                "a report needs every failure",
-	"program: the key of stand-ins":        "there is one",
-	"program: the columns of all views":    "there are ten of them",
-	"program: prune the failures":          nightly,
-	"program: prune the arguments":         nightly,
-	"program: prune lines that were cited": "asks all evidence whether it cites them, once a night for each source",
-	"program: how much of a file is free":  "there is one",
-	"manual: What failed, and why?":        "counts every failure",
-	"manual: Which lines prove it?":        owners,
+	"program: all failures":                              "a report needs every failure",
+	"program: the key of stand-ins":                      "there is one",
+	"program: the columns of all views":                  "there are ten of them",
+	"program: prune the failures":                        nightly,
+	"program: failures that are judged anew":             nightly,
+	"program: count what is left of an incident":         "groups the failures of the one through which the time goes",
+	"program: the last rows of verdicts":                 "SQLite goes to the last row at once, and calls that a search without an index",
+	"program: prune the arguments":                       nightly,
+	"program: prune lines that were cited":               "asks all evidence whether it cites them, once a night for each source",
+	"program: how much of a file is free":                "there is one",
+	"manual: What failed, and why?":                      "counts every failure",
+	"manual: How did the causes change from day to day?": "counts every failure",
+	"manual: Which lines prove it?":                      owners,
 	"manual: What did Odoo finish although the user had seen an error, and may have sent again?": "looks at every failure",
 	"people: evidence of a failure":                                                      owners,
 	"people: evidence of an incident":                                                    owners,
@@ -162,7 +166,7 @@ func planOf(rows [][]any) (steps []string) {
 var planStep = regexp.MustCompile(`^ *- (SCAN|SEARCH) (\S+)(.*)$`)
 
 // small are tables that do not grow with the lines of the logs, and their names in the views.
-var small = []string{"_sources", "_routes", "_statuses", "_settings", "_incidents", "_unparsed", "_unknown", "_gaps", "_lost", "_passed", "_judgement", "s", "i", "u", "sqlite_schema", "json_each"}
+var small = []string{"_sources", "_routes", "_statuses", "_settings", "_incidents", "_unparsed", "_unknown", "_gaps", "_lost", "_passed", "_judgement", "_judged", "j", "s", "i", "u", "sqlite_schema", "json_each"}
 
 // walksThroughAll reports whether a step of a plan reads all rows of a table that grows. A scan of an
 // index does, and so does a search without one, which is how SQLite calls finding a least value.

@@ -13,6 +13,8 @@ const (
 	pruneFailures  = "DELETE FROM _failures WHERE time < ?1 AND time <> ?2 AND incident NOT IN (SELECT id FROM _incidents)"
 	pruneGaps      = "DELETE FROM _gaps WHERE ended < ?1 AND ended <> ?2"
 	pruneLost      = "DELETE FROM _lost WHERE ended < ?1 AND ended <> ?2"
+	pruneJudged    = "DELETE FROM _judged WHERE ended < ?1"
+	cutOld         = "UPDATE _judged SET began = ?1 WHERE began < ?1 AND ended >= ?1"
 	pruneArguments = "DELETE FROM _arguments WHERE argument NOT IN (SELECT argument FROM _failures UNION ALL SELECT argument FROM _incidents)"
 	pruneEvidence  = "DELETE FROM _evidence WHERE argument > 0 AND argument NOT IN (SELECT argument FROM _arguments)"
 	pruneSymptoms  = "DELETE FROM _evidence WHERE argument < 0 AND -argument NOT IN (SELECT ordinal FROM _failures)"
@@ -93,12 +95,12 @@ func (w *writer) pruneVerdicts(before gatepost.Time) error {
 			return err
 		}
 	}
-	for _, statement := range []string{pruneArguments, pruneEvidence, pruneSymptoms} {
-		if _, err := w.exec(statement); err != nil {
+	for _, statement := range []string{cutOld, pruneJudged} {
+		if _, err := w.exec(statement, int64(before)); err != nil {
 			return err
 		}
 	}
-	return nil
+	return w.dropArguments()
 }
 
 // pruning goes through the sources.

@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"fmt"
 	"iter"
 	"slices"
@@ -149,37 +150,78 @@ func (m *requestMerge) next(ctx context.Context) (*gatepost.Request, error) {
 
 // decode makes a run of the requests of a chunk that lie in the window.
 func (m *requestMerge) decode(ctx context.Context, c *chunkRef) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	var data []byte
-	if err := m.s.read.QueryRowContext(ctx, selectChunk, c.id).Scan(&data); err != nil {
-		return fmt.Errorf("chunk %d: %w", c.id, err)
-	}
 	r := &run{}
 	if n := len(m.spent); n > 0 {
 		r, m.spent = m.spent[n-1], m.spent[:n-1]
 	}
-	reqs, err := m.unpack.unpack(r.memory[:0], data, c.source.ID, c.lane)
-	if err != nil {
-		return fmt.Errorf("chunk %d: %w", c.id, err)
+	if err := m.load(ctx, c, r); err != nil {
+		return err
 	}
-	clock, kept := &c.source.Clock, reqs[:0]
-	for i := range reqs {
-		reqs[i].End = clock.At(reqs[i].End)
-		if m.window.holds(reqs[i].End) {
-			kept = append(kept, reqs[i])
-		}
-	}
-	if !slices.IsSortedFunc(kept, compareRequests) {
-		slices.SortFunc(kept, compareRequests)
-	}
-	r.memory, r.left = reqs, kept
-	if len(kept) == 0 {
+	if len(r.left) == 0 {
 		m.spent = append(m.spent, r)
 		return nil
 	}
+	if !slices.IsSortedFunc(r.left, compareRequests) {
+		slices.SortFunc(r.left, compareRequests)
+	}
 	m.runs.push(r)
+	return nil
+}
+
+// load puts the requests of a chunk that lie in the window into a run, in the order of the file.
+func (m *requestMerge) load(ctx context.Context, c *chunkRef, r *run) (err error) {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if r.memory, err = m.s.unpackChunk(ctx, m.unpack, r.memory[:0], c); err != nil {
+		return err
+	}
+	clock, kept := &c.source.Clock, r.memory[:0]
+	for i := range r.memory {
+		r.memory[i].End = clock.At(r.memory[i].End)
+		if m.window.holds(r.memory[i].End) {
+			if len(kept) < i {
+				r.memory[len(kept)] = r.memory[i]
+			}
+			kept = r.memory[:len(kept)+1]
+		}
+	}
+	r.left = kept
+	return nil
+}
+
+// unpackChunk appends the requests of a chunk to dst, with their raw stamps.
+func (s *Store) unpackChunk(ctx context.Context, unpack *unpacker, dst []gatepost.Request, c *chunkRef) ([]gatepost.Request, error) {
+	err := eachRow(ctx, s, func(row scanner) (err error) {
+		var data sql.RawBytes // unpacked where SQLite's driver has it
+		if err = row.Scan(&data); err == nil {
+			dst, err = unpack.unpack(dst, data, c.source.ID, c.lane)
+		}
+		return err
+	}, selectChunk, c.id)
+	if err != nil {
+		return dst, fmt.Errorf("chunk %d: %w", c.id, err)
+	}
+	return dst, nil
+}
+
+// EachChunk hands over the requests that q selects, End on the common clock, some thousands at once and in no order: counting needs none,
+// and to order them costs as much as to read them. They are valid until f returns. The calls may read the store.
+func (s *Store) EachChunk(ctx context.Context, q gatepost.Query, f func([]gatepost.Request) error) error {
+	m, err := s.mergeRequests(ctx, q)
+	if err != nil {
+		return s.fail("read requests", err)
+	}
+	defer m.close()
+	r := &run{}
+	for i := range m.chunks {
+		if err := m.load(ctx, &m.chunks[i], r); err != nil {
+			return s.fail("read requests", err)
+		}
+		if err := f(r.left); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

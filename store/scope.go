@@ -11,19 +11,17 @@ const (
 	updateScope = "UPDATE _judgement SET since = ?, until = ?, watched = ?"
 )
 
-// SaveScope keeps what the verdicts are asked for that are about to be made.
-func (s *Store) SaveScope(ctx context.Context, scope gatepost.Scope) error {
-	return s.replace(ctx, "save what is asked for", func(w *writer) error {
-		watched, err := jsonList(scope.Watched)
-		if err != nil {
-			return err
-		}
-		_, err = w.exec(updateScope, int64(scope.Since), int64(scope.Until), watched)
+// saveScope keeps what the verdicts are asked for that are about to be made.
+func (w *writer) saveScope(scope gatepost.Scope) error {
+	watched, err := jsonList(scope.Watched)
+	if err != nil {
 		return err
-	})
+	}
+	_, err = w.exec(updateScope, int64(scope.Since), int64(scope.Until), watched)
+	return err
 }
 
-// Scope returns what the verdicts were asked for; Watched is nil in a store that an older gatepost made.
+// Scope returns what the last verdicts were asked for; Watched is nil in a store that an older gatepost made.
 func (s *Store) Scope(ctx context.Context) (gatepost.Scope, error) {
 	if err := s.Flush(ctx); err != nil {
 		return gatepost.Scope{}, err

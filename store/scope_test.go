@@ -17,7 +17,7 @@ func TestScope(t *testing.T) {
 		t.Errorf("a new store: %+v, %v", got, err)
 	}
 	for _, want := range []gatepost.Scope{{Since: 5, Until: gatepost.NoTime, Watched: []int{502, 504}}, {Since: gatepost.NoTime, Until: 7, Watched: []int{499}}} {
-		check(t, s.SaveScope(t.Context(), want))
+		begin(t, s, want)
 		check(t, s.Close())
 		s = open(t, path)
 		if got, err := s.Scope(t.Context()); err != nil || !reflect.DeepEqual(got, want) {

@@ -138,11 +138,22 @@ func TestSourceRoundTrip(t *testing.T) {
 	}
 }
 
+// always is asked for where no bounds are given.
+var always = gatepost.Scope{Since: gatepost.NoTime, Until: gatepost.NoTime}
+
+// begin begins the verdicts of a time, and returns the greatest number of an incident of others.
+func begin(t *testing.T, s *store.Store, scope gatepost.Scope) int {
+	t.Helper()
+	last, err := s.BeginVerdicts(t.Context(), scope)
+	check(t, err)
+	return last
+}
+
 func saveVerdicts(t *testing.T, s *store.Store, failures []gatepost.Failure, incidents, outages []gatepost.Incident) {
 	t.Helper()
-	check(t, s.BeginVerdicts(t.Context()))
+	begin(t, s, always)
 	check(t, s.AddFailures(t.Context(), failures))
-	check(t, s.EndVerdicts(t.Context(), incidents, outages))
+	check(t, s.EndVerdicts(t.Context(), incidents, outages, always))
 }
 
 func TestVerdictsRoundTrip(t *testing.T) {
@@ -161,13 +172,13 @@ func TestVerdictsRoundTrip(t *testing.T) {
 
 	s = open(t, path)
 	var gotFailures []gatepost.Failure
-	for f, err := range s.Ledger(t.Context()).Failures() {
+	for f, err := range s.Ledger(t.Context(), gatepost.Query{}).Failures() {
 		check(t, err)
 		gotFailures = append(gotFailures, f)
 	}
 	slices.Reverse(gotFailures) // what has no time comes first
 	equal(t, "failures", gotFailures, failures)
-	gotIncidents, gotOutages, err := s.Incidents(t.Context())
+	gotIncidents, gotOutages, err := s.Incidents(t.Context(), gatepost.Query{})
 	check(t, err)
 	equal(t, "incidents", gotIncidents, incidents)
 	equal(t, "outages", gotOutages, outages)
@@ -181,7 +192,7 @@ func TestUnfinishedVerdicts(t *testing.T) {
 	s := open(t, "")
 	f := gatepost.Failure{ID: "f-1", Time: gatepost.Time(1e18), Start: gatepost.NoTime, Duration: gatepost.Unknown}
 	shown := func() (ledger, view int) {
-		for _, err := range s.Ledger(t.Context()).Failures() {
+		for _, err := range s.Ledger(t.Context(), gatepost.Query{}).Failures() {
 			if errors.Is(err, store.ErrUnfinished) {
 				ledger = -1
 				break
@@ -202,13 +213,13 @@ func TestUnfinishedVerdicts(t *testing.T) {
 	expect("a new store", -1, 0)
 	saveVerdicts(t, s, []gatepost.Failure{f}, nil, nil)
 	expect("judged", 1, 1)
-	if one, err := s.Ledger(t.Context()).Failure("f-1"); err != nil || one == nil || one.ID != f.ID {
+	if one, err := s.Ledger(t.Context(), gatepost.Query{}).Failure("f-1"); err != nil || one == nil || one.ID != f.ID {
 		t.Errorf("the failure by its ID: %v, %v", one, err)
 	}
-	if none, err := s.Ledger(t.Context()).Failure("f-2"); err != nil || none != nil {
+	if none, err := s.Ledger(t.Context(), gatepost.Query{}).Failure("f-2"); err != nil || none != nil {
 		t.Errorf("a failure that is not there: %v, %v", none, err)
 	}
-	check(t, s.BeginVerdicts(t.Context()))
+	begin(t, s, always)
 	check(t, s.AddFailures(t.Context(), []gatepost.Failure{f, f}))
 	expect("half way", -1, 0)
 }
@@ -253,7 +264,7 @@ func TestOpenRefuses(t *testing.T) {
 		"text":      {file("access.log", "127.0.0.1 - - [22/Nov/2026]"), "not a gatepost store: name another file"},
 		"short":     {file("short", "x"), "not a gatepost store"},
 		"foreign":   {file("foreign.db", foreign), "not a gatepost store"},
-		"newer":     {file("night.db", newer), "made by a newer gatepost (schema 9, this one knows 7): use that version or another --db"},
+		"newer":     {file("night.db", newer), "made by a newer gatepost (schema 9, this one knows 8): use that version or another --db"},
 		"damaged":   {file("damaged.db", damaged), "damaged: restore a copy"},
 		"directory": {dir, "is a directory"},
 		"nowhere":   {filepath.Join(dir, "no", "such.db"), "no such file or directory"},

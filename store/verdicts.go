@@ -16,18 +16,26 @@ var verdictTables = [...]string{"_evidence", "_failures", "_arguments", "_incide
 
 const markComplete = "UPDATE _judgement SET complete = ?"
 
-// BeginVerdicts forgets all verdicts, to make room for new ones. Until EndVerdicts there are none to read.
-func (s *Store) BeginVerdicts(ctx context.Context) error {
-	return s.replace(ctx, "forget verdicts", func(w *writer) error {
-		w.failures, w.arguments = 0, 0
-		for _, table := range verdictTables {
-			if _, err := w.exec("DELETE FROM " + table); err != nil {
-				return err
-			}
+// BeginVerdicts forgets the verdicts of the time that an analysis is asked for, to make room for new ones; those of other times stay. Until
+// EndVerdicts there are none to read. Of the incidents that stay, none has a greater number than last.
+func (s *Store) BeginVerdicts(ctx context.Context, scope gatepost.Scope) (last int, err error) {
+	err = s.replace(ctx, "forget verdicts", func(w *writer) error {
+		if err := w.forget(between(scope)); err != nil {
+			return err
+		}
+		if err := w.saveScope(scope); err != nil {
+			return err
+		}
+		if err := w.conn.QueryRowContext(context.Background(), selectLastRows).Scan(&w.failures, &w.arguments); err != nil {
+			return err
+		}
+		if err := w.conn.QueryRowContext(context.Background(), selectLastIncident).Scan(&last); err != nil {
+			return err
 		}
 		_, err := w.exec(markComplete, false)
 		return err
 	})
+	return last, err
 }
 
 // AddFailures adds failures with their verdicts, some thousands at a time.
@@ -46,9 +54,10 @@ func (s *Store) AddFailures(ctx context.Context, failures []gatepost.Failure) er
 	})
 }
 
-// EndVerdicts adds the incidents and outages, and makes all verdicts readable. An outage is an
-// incident without an entry in the ledger.
-func (s *Store) EndVerdicts(ctx context.Context, incidents, outages []gatepost.Incident) error {
+// EndVerdicts adds the incidents and outages, says what time was judged, and makes all verdicts readable. An outage is an
+// incident without an entry in the ledger. What was judged ends where the logs did, if not before: of what is read later
+// nobody knows yet.
+func (s *Store) EndVerdicts(ctx context.Context, incidents, outages []gatepost.Incident, judged gatepost.Scope) error {
 	return s.write(ctx, "save incidents", func(w *writer) error {
 		v, err := w.verdicts()
 		if err != nil {
@@ -62,6 +71,9 @@ func (s *Store) EndVerdicts(ctx context.Context, incidents, outages []gatepost.I
 			}
 		}
 		if err := v.flush(); err != nil {
+			return err
+		}
+		if err := w.saveJudged(judged); err != nil {
 			return err
 		}
 		if _, err := w.exec(markComplete, true); err != nil {
@@ -249,35 +261,70 @@ func (s *Store) Line(ctx context.Context, r gatepost.Ref) (string, error) {
 	return texts[0], nil
 }
 
-// Ledger returns the failures of the verdicts that are complete; without any it yields an error. The loops over
+// Ledger returns the failures of a time whose verdicts are complete; without any verdicts it yields an error. The loops over
 // it may read the store and not write to it.
-func (s *Store) Ledger(ctx context.Context) gatepost.Ledger { return ledger{s, ctx} }
+func (s *Store) Ledger(ctx context.Context, q gatepost.Query) gatepost.Ledger {
+	return ledger{s, ctx, q}
+}
 
 type ledger struct {
 	*Store
 	ctx context.Context
+	q   gatepost.Query
 }
 
-func (l ledger) Entries() iter.Seq2[gatepost.Failure, error]  { return l.each(false, selectFailures) }
-func (l ledger) Failures() iter.Seq2[gatepost.Failure, error] { return l.each(true, selectFailures) }
+func (l ledger) Entries() iter.Seq2[gatepost.Failure, error]  { return l.each(false) }
+func (l ledger) Failures() iter.Seq2[gatepost.Failure, error] { return l.each(true) }
 
 func (l ledger) Failure(id string) (*gatepost.Failure, error) {
-	for f, err := range l.each(true, selectFailure, id) {
-		if err != nil {
-			return nil, err
+	for f, err := range l.rows(true, selectFailure, id) {
+		if err != nil || l.q.Holds(f.Time) {
+			return &f, err
 		}
-		return &f, nil
 	}
 	return nil, nil
+}
+
+func (l ledger) each(whole bool) iter.Seq2[gatepost.Failure, error] {
+	w := windowOf(l.q)
+	if w.from == gatepost.NoTime {
+		return l.rows(whole, selectFailures)
+	}
+	return l.rows(whole, selectFailuresOf, int64(w.from), int64(w.to))
+}
+
+// Causes counts the failures of a time by their causes.
+func (s *Store) Causes(ctx context.Context, q gatepost.Query) (map[string]int, error) {
+	if err := s.complete(ctx); err != nil {
+		return nil, s.fail("count causes", err)
+	}
+	w, counts := windowOf(q), make(map[string]int)
+	err := eachRow(ctx, s, func(row scanner) error {
+		var cause string
+		var n int
+		if err := row.Scan(&cause, &n); err != nil {
+			return err
+		}
+		counts[cause] = n
+		return nil
+	}, selectCauses, int64(w.from), int64(w.to))
+	return counts, s.fail("count causes", err)
 }
 
 const (
 	selectComplete = "SELECT complete FROM _judgement"
 	selectWhole    = "SELECT ordinal, " + failureColumns + ", argument, cause, instance, via, confidence, state, rivals, missing "
 	// selectFailures walks along an index: the order of the ledger must cost no sorting.
-	selectFailures  = selectWhole + "FROM _failures INDEXED BY _failures_by_time CROSS JOIN _arguments USING (argument) ORDER BY at, source, offset"
-	selectFailure   = selectWhole + "FROM _failures JOIN _arguments USING (argument) WHERE id = ?"
-	selectIncidents = "SELECT argument, " + incidentColumns + " FROM _incidents ORDER BY ordinal"
+	selectFailures = selectWhole + "FROM _failures INDEXED BY _failures_by_time CROSS JOIN _arguments USING (argument) ORDER BY at, source, offset"
+	// What an index holds is the time as the view shows it.
+	ofTheTime        = "at BETWEEN strftime('%Y-%m-%dT%H:%M:%fZ', ?1 / 1000000 / 1000.0, 'unixepoch') AND strftime('%Y-%m-%dT%H:%M:%fZ', ?2 / 1000000 / 1000.0, 'unixepoch') AND time BETWEEN ?1 AND ?2"
+	selectFailuresOf = selectWhole + "FROM _failures INDEXED BY _failures_by_time CROSS JOIN _arguments USING (argument) WHERE " + ofTheTime + " ORDER BY at, source, offset"
+	selectCauses     = "SELECT cause, count(*) FROM _failures INDEXED BY _failures_by_time CROSS JOIN _arguments USING (argument) WHERE " + ofTheTime + " GROUP BY cause"
+	selectFailure    = selectWhole + "FROM _failures JOIN _arguments USING (argument) WHERE id = ?"
+	// selectIncidents finds those with a failure in a time, and the outages that reach into it.
+	selectIncidents = "SELECT argument, " + incidentColumns + ` FROM _incidents
+	WHERE ?1 = ?3 OR CASE outage WHEN 0 THEN EXISTS (SELECT 1 FROM _failures WHERE incident = _incidents.id AND time BETWEEN ?1 AND ?2)
+	ELSE (ended = ?3 OR ended >= ?1) AND began <= ?2 END ORDER BY ordinal`
 )
 
 // ErrUnfinished is the error of reading verdicts that were never made, or not to their end.
@@ -301,7 +348,7 @@ func (s *Store) complete(ctx context.Context) error {
 // errStop ends a loop over rows that nobody goes on with.
 var errStop = errors.New("stop")
 
-func (l ledger) each(whole bool, query string, args ...any) iter.Seq2[gatepost.Failure, error] {
+func (l ledger) rows(whole bool, query string, args ...any) iter.Seq2[gatepost.Failure, error] {
 	return func(yield func(gatepost.Failure, error) bool) {
 		err := l.complete(l.ctx)
 		if err == nil {
@@ -358,13 +405,13 @@ func (r *argumentReader) failure(ctx context.Context, row scanner, whole bool) (
 	return f, err
 }
 
-// Incidents returns all incidents, and all outages, in the order in which they were saved.
-func (s *Store) Incidents(ctx context.Context) (incidents, outages []gatepost.Incident, err error) {
-	incidents, outages, err = s.incidents(ctx)
+// Incidents returns the incidents, and the outages, that have a part in a time, in the order in which they were saved.
+func (s *Store) Incidents(ctx context.Context, q gatepost.Query) (incidents, outages []gatepost.Incident, err error) {
+	incidents, outages, err = s.incidents(ctx, windowOf(q))
 	return incidents, outages, s.fail("read incidents", err)
 }
 
-func (s *Store) incidents(ctx context.Context) (incidents, outages []gatepost.Incident, err error) {
+func (s *Store) incidents(ctx context.Context, of window) (incidents, outages []gatepost.Incident, err error) {
 	if err := s.complete(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -394,7 +441,7 @@ func (s *Store) incidents(ctx context.Context) (incidents, outages []gatepost.In
 			incidents = append(incidents, i)
 		}
 		return struct{}{}, d.err
-	}, selectIncidents)
+	}, selectIncidents, int64(of.from), int64(of.to), int64(gatepost.NoTime))
 	return incidents, outages, err
 }
 

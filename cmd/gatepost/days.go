@@ -2,92 +2,74 @@ package main
 
 import (
 	"context"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"gatepost"
 )
 
-// plan makes the days and stretches that are counted beside the night: it must be known what before all requests are read.
-func (k *nightMaker) plan() {
+// readDays counts the days and stretches that the night is held against, as far as the store holds them, and by cause as far as they were judged.
+func (k *nightMaker) readDays(ctx context.Context) (err error) {
 	zone := k.model.Zone
 	end := k.To.Std().In(zone)
-	for i := range nightDays {
-		y, m, d := end.Date()
-		from := time.Date(y, m, d-nightDays+1+i, 0, 0, 0, 0, zone)
-		k.days = append(k.days, gatepost.Stretch{From: gatepost.TimeOf(from), To: gatepost.TimeOf(from.AddDate(0, 0, 1)) - 1})
+	before := func(days int) (*gatepost.Stretch, error) {
+		return k.stretch(ctx, gatepost.TimeOf(k.From.Std().In(zone).AddDate(0, 0, -days)), gatepost.TimeOf(end.AddDate(0, 0, -days)))
 	}
-	shifted := func(by int) *gatepost.Stretch {
-		return &gatepost.Stretch{From: gatepost.TimeOf(k.From.Std().In(zone).AddDate(0, 0, -by)), To: gatepost.TimeOf(end.AddDate(0, 0, -by))}
+	// Hours beyond a day, as the morning on which "since yesterday" is asked has, do not make it two.
+	covers := max(int((k.To.Sub(k.From)+12*time.Hour)/(24*time.Hour)), 1)
+	if k.Before, err = before(covers); err != nil {
+		return err
 	}
-	covers := int((k.To.Sub(k.From)-1)/(24*time.Hour)) + 1
-	k.others = append(k.others, shifted(covers))
 	if covers < 7 {
-		k.others = append(k.others, shifted(7))
+		if k.WeekBefore, err = before(7); err != nil {
+			return err
+		}
 	}
-}
-
-// countDay counts a request of the proxy for the day that it ended on.
-func (k *nightMaker) countDay(r *gatepost.Request) {
-	for k.day < len(k.days) && k.days[k.day].To < r.End {
-		k.day++
-	}
-	if k.day < len(k.days) && k.days[k.day].From <= r.End {
-		k.countIn(&k.days[k.day], r)
-	}
-}
-
-func (k *nightMaker) countIn(s *gatepost.Stretch, r *gatepost.Request) {
-	s.Requests++
-	if slices.Contains(k.model.Watched, int(r.Status)) {
-		s.Failures++
-	}
-}
-
-// readEarlier counts the requests before the night, as far as the store holds them.
-func (k *nightMaker) readEarlier(ctx context.Context) error {
-	earliest := k.days[0].From
-	for _, s := range k.others {
-		earliest = min(earliest, s.From)
-	}
-	if earliest = max(earliest, k.model.From); earliest >= k.From {
-		return nil
-	}
-	for r, err := range k.store.Requests(ctx, gatepost.Query{From: earliest, To: k.From - 1, Lanes: []gatepost.Lane{gatepost.LaneNginx}}) {
+	var causes []map[string]int
+	for back := nightDays - 1; back >= 0; back-- {
+		y, m, d := end.Date()
+		from := time.Date(y, m, d-back, 0, 0, 0, 0, zone)
+		day, err := k.stretch(ctx, gatepost.TimeOf(from), gatepost.TimeOf(from.AddDate(0, 0, 1))-1)
 		if err != nil {
 			return err
 		}
-		k.countDay(&r)
-		for _, s := range k.others {
-			if s.From <= r.End && r.End <= s.To {
-				k.countIn(s, &r)
-			}
+		if day == nil {
+			continue
 		}
-	}
-	k.Before = held(k.others[0])
-	if len(k.others) > 1 {
-		k.WeekBefore = held(k.others[1])
-	}
-	return nil
-}
-
-// listDays lists the days that the store holds, if it holds several.
-func (k *nightMaker) listDays(context.Context) error {
-	for i, s := range k.days {
-		if s.Requests > 0 {
-			k.Days = append(k.Days, gatepost.Day{Stretch: s, Causes: k.ordered(k.judged[i])})
+		found, err := k.store.Causes(ctx, gatepost.Query{From: day.From, To: day.To})
+		if err != nil {
+			return err
+		}
+		k.Days, causes = append(k.Days, gatepost.Day{Stretch: *day}), append(causes, found)
+		for _, name := range slices.SortedFunc(maps.Keys(found), strings.Compare) {
+			if !slices.Contains(k.Causes, name) {
+				k.Causes = append(k.Causes, name)
+			}
 		}
 	}
 	if len(k.Days) < 2 {
 		k.Days = nil
 	}
+	for i := range k.Days {
+		if len(causes[i]) == 0 {
+			continue
+		}
+		k.Days[i].Causes = make([]int, len(k.Causes))
+		for c, name := range k.Causes {
+			k.Days[i].Causes[c] = causes[i][name]
+		}
+	}
 	return nil
 }
 
-// held returns a stretch that the store holds, nil for one that it does not.
-func held(s *gatepost.Stretch) *gatepost.Stretch {
-	if s.Requests == 0 {
-		return nil
+// stretch counts the access lines of a time, nil for one of which the store holds none.
+func (k *nightMaker) stretch(ctx context.Context, from, to gatepost.Time) (*gatepost.Stretch, error) {
+	s := &gatepost.Stretch{From: from, To: to}
+	var err error
+	if s.Requests, s.Failures, err = k.store.Count(ctx, gatepost.Query{From: from, To: to}, k.model.Watched); err != nil || s.Requests == 0 {
+		return nil, err
 	}
-	return s
+	return s, nil
 }

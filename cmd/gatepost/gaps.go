@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 
 	"gatepost"
 	"gatepost/correlate"
@@ -17,8 +18,8 @@ func (in *ingest) silences(ctx context.Context, h correlate.Rhythm, sources []ga
 	return in.store.AddGaps(ctx, gaps)
 }
 
-// gapsOf returns all gaps that a store tells of.
-func gapsOf(ctx context.Context, st *store.Store, sources []gatepost.Source) ([]gatepost.Gap, error) {
+// gapsOf returns the gaps that a store tells of and that reach into a time.
+func gapsOf(ctx context.Context, st *store.Store, sources []gatepost.Source, q gatepost.Query) ([]gatepost.Gap, error) {
 	gaps, err := st.Gaps(ctx)
 	if err != nil {
 		return nil, err
@@ -28,5 +29,9 @@ func gapsOf(ctx context.Context, st *store.Store, sources []gatepost.Source) ([]
 			gaps = append(gaps, gatepost.Gap{Source: src.ID, From: src.Clock.At(src.Last), To: gatepost.NoTime, Why: src.Problem})
 		}
 	}
-	return gaps, nil
+	return slices.DeleteFunc(gaps, func(g gatepost.Gap) bool {
+		early := g.To.Known() && q.From.Known() && g.To < q.From
+		late := g.From.Known() && q.To.Known() && q.To != 0 && g.From > q.To
+		return early || late
+	}), nil
 }

@@ -110,7 +110,7 @@ func (l *live) begin(ctx context.Context, args []string, fromStart bool) error {
 	if l.options, err = a.options(ctx, in); err != nil {
 		return err
 	}
-	goesOn, err := l.remember(a.store.Ledger(ctx))
+	goesOn, err := l.remember(a.store.Ledger(ctx, gatepost.Query{}))
 	if err != nil {
 		return err
 	}

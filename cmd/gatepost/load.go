@@ -10,11 +10,12 @@ import (
 	"gatepost"
 )
 
-// loadKinds are the events that a Night reads: its tables are of some, others tell whose a failure was.
-var loadKinds = []gatepost.Kind{
-	gatepost.OdooCronStart, gatepost.OdooCronEnd, gatepost.OdooCronError, gatepost.PgStatement,
-	gatepost.NginxError, gatepost.OdooRequest, gatepost.PgLockWait, gatepost.PgLockAcquired,
-}
+var (
+	// loadKinds are the events that the tables of a Night are of.
+	loadKinds = []gatepost.Kind{gatepost.OdooCronStart, gatepost.OdooCronEnd, gatepost.OdooCronError, gatepost.PgStatement}
+	// tellingKinds tell whose a failure was. Of slow requests there may be a hundred thousand, so they are read where a verdict cites some.
+	tellingKinds = []gatepost.Kind{gatepost.NginxError, gatepost.OdooRequest, gatepost.PgStatement, gatepost.PgLockWait, gatepost.PgLockAcquired}
+)
 
 // loads gathers slow statements and runs of scheduled actions.
 type loads struct {
@@ -47,17 +48,25 @@ func (k *nightMaker) readEvents(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		k.whose(&e)
-		if e.Kind == gatepost.NginxError {
-			addName(l.hosts, e.Name)
-			continue
-		}
 		addName(l.databases, e.DB)
 		switch e.Kind {
 		case gatepost.PgStatement:
 			l.statement(&e)
 		case gatepost.OdooCronStart, gatepost.OdooCronEnd, gatepost.OdooCronError:
 			l.action(&e)
+		}
+	}
+	for _, q := range k.citedIn {
+		for e, err := range k.store.Events(ctx, q) {
+			if err != nil {
+				return err
+			}
+			k.whose(&e)
+			if e.Kind == gatepost.NginxError {
+				addName(l.hosts, e.Name)
+			} else {
+				addName(l.databases, e.DB)
+			}
 		}
 	}
 	k.Hosts, k.Databases = frequent(l.hosts), frequent(l.databases)

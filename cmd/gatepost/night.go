@@ -47,17 +47,20 @@ type nightMaker struct {
 	met      []string          // causes, in the order of the ledger
 	cause    map[string]int    // their places, in met and then in Causes
 	cited    map[spot][]string // listed failures by the lines that their verdicts cite
+	citedIn  []gatepost.Query  // when these were written, some minutes at once
 	late     []*gatepost.LateAnswer
 	repeat   map[repeatKey][]*gatepost.LateAnswer
 	affected []uint64 // a bit for each minute
 	latency  [2][]sketch
+	busy     []time.Duration // that workers worked in each step
+	names    map[uint64]string
 	routes   map[uint64]*routeCount
 	people   map[uint64]bool
-	quiet    map[uint64]bool // routes whose requests wait on purpose
-	days     []gatepost.Stretch
-	judged   [nightDays][]int // failures by day and cause, as met
-	day      int              // the one that is being counted
-	others   []*gatepost.Stretch
+	lately   struct { // met last, which spares looking most of them up
+		routes [1 << 8]*routeCount
+		people [1 << 12]uint64
+	}
+	mayRepeat [1 << 12]bool // by key: some request of it is in repeat
 }
 
 // spot is where a line stands.
@@ -73,7 +76,9 @@ type repeatKey struct{ client, key uint64 }
 
 type routeCount struct {
 	gatepost.RouteLoad
-	took sketch
+	id    uint64
+	waits bool // on purpose: its requests are no load
+	took  sketch
 }
 
 // Whose durations are counted: those of the access log say what users waited for, Odoo's are the next best.
@@ -82,12 +87,12 @@ const (
 	latencyOdoo
 )
 
-// addNight gives the model its Night.
-func (a *analysis) addNight(ctx context.Context) error {
+// newNight gives the model its Night, and prepares to count the requests of it; nil when there is no time to count them in.
+func (a *analysis) newNight(ctx context.Context) (*nightMaker, error) {
 	m := a.model
 	n := &gatepost.Night{From: m.From, To: m.To, Whose: map[string]gatepost.Whose{}}
 	if m.Since.Known() && m.Since != 0 {
-		n.From = m.Since
+		n.From = max(m.Since, m.From) // nothing is known of the time before the first access line
 	}
 	if m.Until.Known() && m.Until != 0 {
 		n.To = min(m.Until, max(m.To, n.From))
@@ -96,17 +101,31 @@ func (a *analysis) addNight(ctx context.Context) error {
 	n.Workers, _ = m.Setup.Number("odoo", "workers")
 	n.Patience = proxyPatience(m.Setup)
 	if !n.From.Known() || !n.To.Known() || n.To < n.From {
-		return nil
+		return nil, nil
 	}
 	k := &nightMaker{analysis: a, Night: n, cause: map[string]int{}, cited: map[spot][]string{},
-		repeat: map[repeatKey][]*gatepost.LateAnswer{}, routes: map[uint64]*routeCount{}, quiet: map[uint64]bool{}, people: map[uint64]bool{}}
+		repeat: map[repeatKey][]*gatepost.LateAnswer{}, routes: map[uint64]*routeCount{}, people: map[uint64]bool{}}
 	k.divide()
-	for _, read := range []func(context.Context) error{k.readLedger, k.readEvents, k.readEarlier, k.readRequests, k.listDays} {
+	for _, read := range []func(context.Context) error{k.readRoutes, k.readLedger, k.readEvents} {
 		if err := read(ctx); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return k, nil
+}
+
+// finish makes of what was counted what a page draws.
+func (k *nightMaker) finish(ctx context.Context) error {
+	if len(k.people) < nightPeople {
+		k.People = len(k.people)
+	}
+	for i := range k.busy {
+		k.Moments[i].Busy = float64(k.busy[i]) / float64(k.Step)
+	}
+	k.readQuantiles()
+	k.listRoutes()
+	k.listLate()
+	return k.readDays(ctx)
 }
 
 // proxyPatience is how long the proxy waits for an answer by its configuration.
@@ -126,6 +145,7 @@ func (k *nightMaker) divide() {
 	local := k.From.Add(time.Duration(east) * time.Second)
 	k.From = k.From.Add(-(time.Duration(local) % k.Step))
 	k.Moments = make([]gatepost.Moment, k.step(k.To)+1)
+	k.busy = make([]time.Duration, len(k.Moments))
 	k.Minutes = int(minuteOf(k.To)-minuteOf(k.From)) + 1
 	k.affected = make([]uint64, min(k.Minutes, 1<<20)/64+1)
 	for i := range k.latency {
@@ -148,7 +168,6 @@ func (k *nightMaker) moment(t gatepost.Time) *gatepost.Moment {
 // readLedger counts the failures, and notes the lines that tell more of the ones that a page lists. Only of these is the argument
 // read, which takes longer than all the rest.
 func (k *nightMaker) readLedger(ctx context.Context) error {
-	k.plan()
 	listed := k.toldIncidents()
 	var ids []string
 	total := map[string]int{}
@@ -165,9 +184,6 @@ func (k *nightMaker) readLedger(ctx context.Context) error {
 		}
 		if m := k.moment(f.Time); m != nil {
 			m.Failures = increased(m.Failures, c)
-		}
-		if day, ok := slices.BinarySearchFunc(k.days, f.Time, compareDay); ok {
-			k.judged[day] = increased(k.judged[day], c)
 		}
 		k.suffer(f.Start, f.Time)
 		if left := listed[f.Incident]; left > 0 {
@@ -205,6 +221,7 @@ func (k *nightMaker) seeLate(f *gatepost.Failure) {
 	}
 	key := repeatKey{gatepost.HashOf(late.Client), gatepost.KeyOf(late.Method, late.Path)}
 	k.repeat[key] = append(k.repeat[key], late)
+	k.mayRepeat[key.key%uint64(len(k.mayRepeat))] = true
 }
 
 // askingMethods are the last parts of paths by which Odoo's clients ask and change nothing, so that asking twice does no harm.
@@ -242,16 +259,6 @@ func increased(counts []int, at int) []int {
 	}
 	counts[at]++
 	return counts
-}
-
-func compareDay(d gatepost.Stretch, t gatepost.Time) int {
-	switch {
-	case d.To < t:
-		return -1
-	case d.From > t:
-		return 1
-	}
-	return 0
 }
 
 // orderCauses brings the causes into the order of their failures.
@@ -300,8 +307,22 @@ func (k *nightMaker) cites(f *gatepost.Failure, evidence ...gatepost.Evidence) {
 			at := spotOf(r)
 			if ids := k.cited[at]; len(ids) == 0 || ids[len(ids)-1] != f.ID {
 				k.cited[at] = append(ids, f.ID)
+				k.citesAt(evidence[i].Time)
 			}
 		}
+	}
+}
+
+// citesAt notes when a line was written that a listed failure cites.
+func (k *nightMaker) citesAt(t gatepost.Time) {
+	const minutes = 5 * time.Minute
+	if t < k.From || t > k.To {
+		return
+	}
+	at := t - t%gatepost.Time(minutes)
+	i, found := slices.BinarySearchFunc(k.citedIn, at, func(q gatepost.Query, t gatepost.Time) int { return cmp.Compare(q.From, t) })
+	if !found {
+		k.citedIn = slices.Insert(k.citedIn, i, gatepost.Query{From: at, To: at.Add(minutes) - 1, Kinds: tellingKinds})
 	}
 }
 
@@ -311,82 +332,85 @@ const longestWork = 24 * time.Hour
 // again is up to how long after an error a request like it counts as sent again.
 const again = 15 * time.Minute
 
-// readRequests counts the requests of the night.
-func (k *nightMaker) readRequests(ctx context.Context) error {
-	names, err := k.store.Routes(ctx)
-	if err != nil {
-		return err
+// readRoutes reads what the routes are called.
+func (k *nightMaker) readRoutes(ctx context.Context) (err error) {
+	k.names, err = k.store.Routes(ctx)
+	return err
+}
+
+// routeOf returns the counts of a route.
+func (k *nightMaker) routeOf(id uint64) *routeCount {
+	lately := &k.lately.routes[id%uint64(len(k.lately.routes))]
+	if *lately != nil && (*lately).id == id {
+		return *lately
 	}
-	for id, name := range names {
-		_, path, _ := strings.Cut(name, " ")
-		if strings.HasPrefix(path, "/longpolling/") || strings.HasPrefix(path, "/websocket") {
-			k.quiet[id] = true
-		}
+	c := k.routes[id]
+	if c == nil {
+		_, path, _ := strings.Cut(k.names[id], " ")
+		c = &routeCount{id: id, waits: strings.HasPrefix(path, "/longpolling/") || strings.HasPrefix(path, "/websocket")}
+		k.routes[id] = c
 	}
-	for r, err := range k.store.Requests(ctx, gatepost.Query{From: k.From, To: max(k.To, k.From)}) {
-		if err != nil {
-			return err
-		}
-		switch r.Lane {
-		case gatepost.LaneNginx:
-			k.proxyRequest(&r)
-		case gatepost.LaneOdoo:
-			k.odooRequest(&r)
-		}
+	*lately = c
+	return c
+}
+
+// came notes that a client made a request.
+func (k *nightMaker) came(client uint64) {
+	lately := &k.lately.people[client%uint64(len(k.lately.people))]
+	if *lately == client || len(k.people) >= nightPeople {
+		return
 	}
-	if len(k.people) < nightPeople {
-		k.People = len(k.people)
+	*lately = client
+	k.people[client] = true
+}
+
+// count takes a request of the night.
+func (k *nightMaker) count(r *gatepost.Request) {
+	switch r.Lane {
+	case gatepost.LaneNginx:
+		k.proxyRequest(r)
+	case gatepost.LaneOdoo:
+		k.odooRequest(r)
 	}
-	k.readQuantiles()
-	k.listRoutes(names)
-	k.listLate()
-	return nil
 }
 
 func (k *nightMaker) proxyRequest(r *gatepost.Request) {
-	m := k.moment(r.End)
-	if m == nil {
+	if r.End < k.From || r.End > k.To {
 		return
 	}
-	m.Requests++
-	k.countDay(r)
-	if len(k.people) < nightPeople && r.Client != 0 {
-		k.people[r.Client] = true
-	}
-	failed := slices.Contains(k.model.Watched, int(r.Status))
-	if len(k.repeat) > 0 {
+	step := k.step(r.End)
+	k.Moments[step].Requests++
+	k.came(r.Client)
+	if k.mayRepeat[r.Key%uint64(len(k.mayRepeat))] {
 		k.sentAgain(r)
 	}
-	if k.quiet[r.Route] {
-		return
-	}
-	c := k.routes[r.Route]
-	if c == nil {
-		c = &routeCount{}
-		k.routes[r.Route] = c
-	}
+	c := k.routeOf(r.Route)
 	c.Requests++
-	if failed {
+	if slices.Contains(k.model.Watched, int(r.Status)) {
 		c.Failures++
 	}
-	if r.Duration < 0 {
+	if c.waits || r.Duration < 0 {
 		return
 	}
 	c.Total += r.Duration
 	c.Max = max(c.Max, r.Duration)
-	c.took.add(r.Duration)
-	k.latency[latencyProxy][k.step(r.End)].add(r.Duration)
+	class := sketchClass(r.Duration)
+	c.took.add(class, r.Duration)
+	k.latency[latencyProxy][step].add(class, r.Duration)
 }
 
-// sentAgain notes that a request which had failed came once more.
+// sentAgain notes that a request which had failed came once more, and when first.
 func (k *nightMaker) sentAgain(r *gatepost.Request) {
 	for _, late := range k.repeat[repeatKey{r.Client, r.Key}] {
 		began := r.End
 		if r.Duration > 0 {
 			began = r.End.Add(-r.Duration)
 		}
-		if r.End > late.Time && began >= late.Time.Add(-time.Second) && began.Sub(late.Time) < again && !late.Again.Known() {
-			late.Again = max(began, late.Time)
+		if r.End <= late.Time || began < late.Time.Add(-time.Second) || began.Sub(late.Time) >= again {
+			continue
+		}
+		if began = max(began, late.Time); !late.Again.Known() || began < late.Again {
+			late.Again = began
 		}
 	}
 }
@@ -396,19 +420,19 @@ func (k *nightMaker) odooRequest(r *gatepost.Request) {
 		return
 	}
 	k.Odoo = true
-	if k.moment(r.End) != nil {
-		k.latency[latencyOdoo][k.step(r.End)].add(r.Duration)
+	if r.End >= k.From && r.End <= k.To {
+		k.latency[latencyOdoo][k.step(r.End)].add(sketchClass(r.Duration), r.Duration)
 	}
-	k.busy(r.End.Add(-r.Duration), r.End)
+	k.work(r.End.Add(-r.Duration), r.End)
 }
 
-// busy counts a worker at work in every step by its share of it.
-func (k *nightMaker) busy(from, to gatepost.Time) {
+// work counts a worker at work in every step by its share of it.
+func (k *nightMaker) work(from, to gatepost.Time) {
 	from, to = max(from, k.From, to.Add(-longestWork)), min(to, k.From.Add(k.Step*time.Duration(len(k.Moments))))
 	for from < to {
 		i := k.step(from)
 		end := min(k.From.Add(k.Step*time.Duration(i+1)), to)
-		k.Moments[i].Busy += float64(end.Sub(from)) / float64(k.Step)
+		k.busy[i] += end.Sub(from)
 		from = end
 	}
 }
@@ -427,10 +451,10 @@ func (k *nightMaker) readQuantiles() {
 	}
 }
 
-func (k *nightMaker) listRoutes(names map[uint64]string) {
-	all := slices.Collect(maps.Values(k.routes))
-	for id, c := range k.routes {
-		c.Route = cmp.Or(names[id], "all others")
+func (k *nightMaker) listRoutes() {
+	all := slices.DeleteFunc(slices.Collect(maps.Values(k.routes)), func(c *routeCount) bool { return c.waits })
+	for _, c := range all {
+		c.Route = cmp.Or(k.names[c.id], "all others")
 		c.Median, c.P95 = c.took.quantile(0.5), c.took.quantile(0.95)
 	}
 	slices.SortFunc(all, func(a, b *routeCount) int {

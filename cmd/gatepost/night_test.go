@@ -213,7 +213,7 @@ func TestSketch(t *testing.T) {
 		for range n {
 			d := time.Duration(dice.ExpFloat64() * float64(2*time.Second))
 			all = append(all, d)
-			s.add(d)
+			s.add(sketchClass(d), d)
 		}
 		slices.Sort(all)
 		for _, q := range []float64{0.5, 0.95, 1} {

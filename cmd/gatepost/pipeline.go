@@ -108,14 +108,11 @@ func (a *analysis) verdicts(ctx context.Context, in *ingest) error {
 	if err != nil {
 		return err
 	}
-	a.model, err = a.env.model(ctx, a.history)
+	a.model, err = a.env.model(ctx, a.history, in.since, in.until)
 	if err != nil {
 		return err
 	}
 	a.model.Watched, a.model.Paths = in.watched, in.again(a.paths)
-	if err := a.within(ctx, in.since, in.until); err != nil {
-		return err
-	}
 	if in.zone != nil {
 		a.model.Zone = in.zone
 	}
@@ -149,10 +146,9 @@ func (in *ingest) again(paths []string) []string {
 
 // judge gives the failures their verdicts, with the lines that prove them, and keeps them in the store.
 func (in *ingest) judge(ctx context.Context, h correlate.Rhythm, sources []gatepost.Source, o correlate.Options) (*correlate.Result, error) {
-	if err := in.store.BeginVerdicts(ctx); err != nil {
-		return nil, err
-	}
-	if err := in.store.SaveScope(ctx, gatepost.Scope{Since: in.since, Until: in.until, Watched: in.watched}); err != nil {
+	scope := gatepost.Scope{Since: in.since, Until: in.until, Watched: in.watched}
+	var err error
+	if o.Last, err = in.store.BeginVerdicts(ctx, scope); err != nil {
 		return nil, err
 	}
 	q := newQuotes(in)
@@ -175,32 +171,21 @@ func (in *ingest) judge(ctx context.Context, h correlate.Rhythm, sources []gatep
 	if err := in.silences(ctx, h, sources, o); err != nil {
 		return nil, err
 	}
-	return result, in.store.EndVerdicts(ctx, result.Incidents, result.Outages)
+	if last := lastOf(sources); !scope.Until.Known() || scope.Until > last {
+		scope.Until = last // of what is read later nobody knows yet
+	}
+	return result, in.store.EndVerdicts(ctx, result.Incidents, result.Outages, scope)
 }
 
-// within cuts the totals of the model to the time that was asked for.
-func (a *analysis) within(ctx context.Context, since, until gatepost.Time) error {
-	m := a.model
-	m.Since, m.Until = since, until
-	if !since.Known() && !until.Known() {
-		return nil
-	}
-	from, to := since, until
-	if !from.Known() {
-		from = m.From
-	}
-	if !to.Known() {
-		to = max(from, m.To)
-	}
-	m.Requests, m.Statuses = 0, make(map[int]int64)
-	for r, err := range a.history.Requests(ctx, gatepost.Query{From: from, To: to, Lanes: []gatepost.Lane{gatepost.LaneNginx}}) {
-		if err != nil {
-			return err
+// lastOf is the time of the last access line, NoTime when there is none.
+func lastOf(sources []gatepost.Source) gatepost.Time {
+	last := gatepost.NoTime
+	for i := range sources {
+		if src := &sources[i]; src.Last.Known() && holdsFailures(src.Format) {
+			last = max(last, src.Clock.At(src.Last))
 		}
-		m.Requests++
-		m.Statuses[int(r.Status)]++
 	}
-	return nil
+	return last
 }
 
 // nothing is the error of an input without a single log in it. What is wrong with each file has
@@ -257,9 +242,12 @@ func setClock(ctx context.Context, st *store.Store, src *gatepost.Source, c gate
 	return st.SaveSource(ctx, src)
 }
 
-// model fills a Model with what a history alone knows.
-func (e *env) model(ctx context.Context, h *history) (*gatepost.Model, error) {
+// model fills a Model with what a history alone knows of a time.
+func (e *env) model(ctx context.Context, h *history, since, until gatepost.Time) (*gatepost.Model, error) {
+	q := gatepost.Query{From: since, To: until}
 	m := &gatepost.Model{
+		Since:   since,
+		Until:   until,
 		Version: version(),
 		Made:    gatepost.TimeOf(e.now()),
 		Zone:    e.zone,
@@ -285,14 +273,14 @@ func (e *env) model(ctx context.Context, h *history) (*gatepost.Model, error) {
 		seen.See(c.Last)
 	}
 	m.From, m.To = seen.First, seen.Last
-	m.Failures = h.Ledger(ctx)
-	if m.Incidents, m.Outages, err = h.Incidents(ctx); err != nil {
+	m.Failures = h.Ledger(ctx, q)
+	if m.Incidents, m.Outages, err = h.Incidents(ctx, q); err != nil {
 		return nil, err
 	}
 	if m.Unknown, err = unknownLines(ctx, h.Store, m.Sources); err != nil {
 		return nil, err
 	}
-	if m.Gaps, err = gapsOf(ctx, h.Store, m.Sources); err != nil {
+	if m.Gaps, err = gapsOf(ctx, h.Store, m.Sources, q); err != nil {
 		return nil, err
 	}
 	return m, nil
@@ -341,8 +329,8 @@ func (e *env) reads(ctx context.Context, flags *readingFlags, paths []string, do
 // finish does what an analysis is for, if it succeeded, says what is not in it, and closes it. All commands that read logs or
 // a store end here, so here people are hidden.
 func (a *analysis) finish(ctx context.Context, err error, do func(*analysis) error) error {
-	if err == nil && a.env.night {
-		err = a.addNight(ctx)
+	if err == nil {
+		err = a.count(ctx)
 	}
 	if err == nil {
 		err = a.redact(ctx)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -22,10 +21,11 @@ func newReport(e *env) *cobra.Command {
 		Long: `Draw the report of the last analysis that was kept with --db, without reading any log.
 
 The lines that prove the causes are in the store, so the logs may be gone. The report is about
-the time that the analysis was asked for, or with --since and --until about a part of it; where
-the store holds the days before, the page of --html compares it with them.`,
+the time that the last analysis was asked for, or with --since and --until about any that an
+analysis was asked for once; where the store holds the days before, the page of --html compares
+it with them.`,
 		Example: `  gatepost report --db night.db
-  gatepost report --db night.db --since yesterday --html night.html
+  gatepost report --db night.db --since 2026-11-18 --until 2026-11-18 --html night.html
   gatepost report --db night.db --format csv --output failures.csv`,
 		GroupID: groupReading,
 		Args:    noArgs,
@@ -42,9 +42,9 @@ the store holds the days before, the page of --html compares it with them.`,
 				return err
 			}
 			a := &analysis{env: e}
-			err = a.load(cmd.Context(), in.db)
+			err = a.load(cmd.Context(), in.db, r)
 			if err == nil {
-				err = a.narrow(cmd.Context(), r)
+				err = a.judged(cmd.Context())
 			}
 			return a.finish(cmd.Context(), err, func(a *analysis) error { return w.deliver(cmd.Context(), a) })
 		},
@@ -74,10 +74,11 @@ func (f *storedFlags) resolve(e *env) (*reading, error) {
 // stored does something with the analysis that a store has.
 func (e *env) stored(ctx context.Context, db string, do func(*analysis) error) error {
 	a := &analysis{env: e}
-	return a.finish(ctx, a.load(ctx, db), do)
+	return a.finish(ctx, a.load(ctx, db, nil), do)
 }
 
-func (a *analysis) load(ctx context.Context, db string) error {
+// load makes a model of what a store has: of the time that is asked for, else of that of the last analysis. Without a reading it is of all times.
+func (a *analysis) load(ctx context.Context, db string, r *reading) error {
 	if _, err := os.Stat(db); err != nil {
 		hint := ""
 		if errors.Is(err, fs.ErrNotExist) {
@@ -90,21 +91,28 @@ func (a *analysis) load(ctx context.Context, db string) error {
 		return err
 	}
 	a.history = &history{Store: a.store}
-	if a.model, err = a.env.model(ctx, a.history); err != nil {
-		return a.unfinished(ctx, err)
-	}
-	m := a.model
-	m.Paths = []string{"--db", db}
-	scope, err := a.store.Scope(ctx)
-	if err != nil {
-		return err
-	}
-	if m.Watched = scope.Watched; m.Watched == nil {
-		if m.Watched, err = watchedIn(m.Failures); err != nil {
-			return err
+	since, until := gatepost.NoTime, gatepost.NoTime
+	if r != nil {
+		if since, until = r.since, r.until; !since.Known() && !until.Known() {
+			last, err := a.store.Scope(ctx)
+			if err != nil {
+				return err
+			}
+			since, until = last.Since, last.Until
 		}
 	}
-	return a.within(ctx, scope.Since, scope.Until)
+	if a.model, err = a.env.model(ctx, a.history, since, until); err != nil {
+		return a.unfinished(ctx, err)
+	}
+	if r != nil && r.zone != nil {
+		a.model.Zone = r.zone
+	}
+	a.model.Paths = []string{"--db", db}
+	all, err := a.store.Judged(ctx)
+	if err == nil {
+		a.model.Watched, err = watchedIn(all, a.model)
+	}
+	return err
 }
 
 // unfinished tells a store whose verdicts are being made from one whose analysis broke off.
@@ -116,20 +124,4 @@ func (a *analysis) unfinished(ctx context.Context, err error) error {
 		return failed("the same again when that has ended", "%w", busy)
 	}
 	return err
-}
-
-// watchedIn returns the statuses that counted as failures when an older gatepost made a store, as far as the
-// failures in it tell.
-func watchedIn(failures gatepost.Ledger) ([]int, error) {
-	all := []int{502, 504}
-	for f, err := range failures.Entries() {
-		if err != nil {
-			return nil, err
-		}
-		if !slices.Contains(all, f.Status) {
-			all = append(all, f.Status)
-		}
-	}
-	slices.Sort(all)
-	return all, nil
 }

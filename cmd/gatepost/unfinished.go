@@ -74,6 +74,18 @@ func (h *history) Requests(ctx context.Context, q gatepost.Query) iter.Seq2[gate
 	return requestsOver.merge(ctx, h, q, h.Store.Requests(ctx, q))
 }
 
+// EachChunk hands over the requests of the store and the unfinished ones, in no order.
+func (h *history) EachChunk(ctx context.Context, q gatepost.Query, f func([]gatepost.Request) error) error {
+	left, err := requestsOver.left(ctx, h, q)
+	if err == nil && len(left) > 0 {
+		err = f(left)
+	}
+	if err != nil {
+		return err
+	}
+	return h.Store.EachChunk(ctx, q, f)
+}
+
 // Statuses counts the access lines of the store and the unfinished ones.
 func (h *history) Statuses(ctx context.Context) ([]gatepost.StatusCount, error) {
 	all, err := h.Store.Statuses(ctx)
