@@ -46,9 +46,9 @@ func newWriter(ctx context.Context, file string, durable bool) (*writer, error) 
 	// WAL and NORMAL survive the death of the program at any time; a power failure may cost the
 	// last transactions but never the order in which they were made. A private store has nothing
 	// to survive: see journal.
-	pragmas := []string{"synchronous(off)", "journal_mode(off)"}
+	pragmas := []string{"trusted_schema(0)", "synchronous(off)", "journal_mode(off)"}
 	if durable {
-		pragmas = []string{"synchronous(normal)"}
+		pragmas = []string{"trusted_schema(0)", "synchronous(normal)"}
 	}
 	w := &writer{
 		db:      openPool(dsn(file, pragmas...), 1),
