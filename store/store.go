@@ -76,7 +76,8 @@ func (s *Store) open(ctx context.Context, file string) error {
 	if err := prepare(ctx, s.w.conn, durable); err != nil {
 		return err
 	}
-	s.read = openPool(dsn(file, "query_only(1)"), 4)
+	// What a connection has read is of no use to it after the next write: SQLite drops it, page by page.
+	s.read = openPool(dsn(file, "query_only(1)", "cache_size(-500)"), 4)
 	s.query, err = s.openQuery(wholeOutlook)
 	return err
 }
