@@ -27,16 +27,18 @@ func finish(h, last uint64, size int) uint64 {
 	return mix(h^last, hashLast+uint64(size)<<1)
 }
 
-// lastBytes are the last n bytes of b, less than eight, as a word has them. Where b is long enough they are cut out of
-// its last eight: a loop would end after another number of steps each time, which processors cannot foresee.
-func lastBytes[T []byte | string](b T, n int) (last uint64) {
-	if len(b) >= 8 {
+// lastBytes are the last n bytes of b, less than eight, as a word has them; all of b where that is shorter than a word. They are cut out of
+// loads of a fixed size: a loop would end after another number of steps each time, which processors cannot foresee.
+func lastBytes[T []byte | string](b T, n int) uint64 {
+	switch {
+	case len(b) >= 8:
 		return word(b[len(b)-8:]) >> (64 - 8*n)
+	case n >= 4: // two halves that overlap
+		return half(b) | half(b[n-4:])<<(8*(n-4))
+	case n > 0: // the first, the middle and the last byte, of which two may be the same
+		return uint64(b[0]) | uint64(b[n/2])<<(8*(n/2)) | uint64(b[n-1])<<(8*(n-1))
 	}
-	for i := len(b) - 1; i >= len(b)-n; i-- {
-		last = last<<8 | uint64(b[i])
-	}
-	return last
+	return 0
 }
 
 // mix multiplies and folds the product, so that every bit of x moves every bit of the result.
@@ -50,6 +52,12 @@ func word[T []byte | string](b T) uint64 {
 	_ = b[7]
 	return uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
 		uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+}
+
+// half reads four bytes in one load.
+func half[T []byte | string](b T) uint64 {
+	_ = b[3]
+	return uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24
 }
 
 // KeyOf hashes a method and a path so that nginx's and Odoo's line of one request get the same

@@ -33,6 +33,25 @@ func TestKeyOf(t *testing.T) {
 	other("GETX", "", "GET", "X")
 }
 
+// TestLastBytes holds that hashes are what they are in every store: bytes in the order of a word.
+func TestLastBytes(t *testing.T) {
+	const text = "\xf1\xe2\xd3\xc4\xb5\xa6\x97\x88\x79"
+	for size := range len(text) + 1 {
+		for n := range min(size+1, 8) {
+			if size < 8 && n != size {
+				continue
+			}
+			var want uint64
+			for i := size - 1; i >= size-n; i-- {
+				want = want<<8 | uint64(text[i])
+			}
+			if got := lastBytes(text[:size], n); got != want {
+				t.Errorf("the last %d bytes of %x are %x, want %x", n, text[:size], got, want)
+			}
+		}
+	}
+}
+
 // TestHashOf holds that no two of a million short words that logs are full of have one hash, and
 // that each bit of a word moves about half of the bits of its hash.
 func TestHashOf(t *testing.T) {

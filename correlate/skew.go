@@ -70,10 +70,17 @@ func (a *aligner) findSkew(ctx context.Context, p *part) error {
 			resolution = src.Resolution
 		}
 		if src.Stamps == gatepost.StampsLocal {
+			a.zone[src.ID] = a.untold(src)
+			if len(odoo) == 0 {
+				continue
+			}
 			if err := a.findZone(ctx, p, src); err != nil {
 				return err
 			}
 		}
+	}
+	if len(odoo) == 0 {
+		return nil // nothing to compare with, and most logs come alone
 	}
 	proxy, err := a.rareEnds(ctx, p, gatepost.LaneNginx, false)
 	if err != nil {
@@ -110,7 +117,6 @@ func pairUp(on, other map[asked][]gatepost.Time) (later []time.Duration, pairs i
 // clocks differ by beside whole quarters of hours is the skew of the machines. A small log has few requests that are rare by
 // themselves, so those count as well that are rare for their client, which Odoo's log names if it runs in proxy_mode.
 func (a *aligner) findZone(ctx context.Context, p *part, src *gatepost.Source) error {
-	a.zone[src.ID] = a.untold(src)
 	mine := *p
 	mine.ids = []int{src.ID}
 	ends, err := a.rareEnds(ctx, &mine, gatepost.LaneNginx, true)

@@ -70,7 +70,7 @@ type packer struct {
 
 // pack encodes what c holds, at least one request. The result is valid until the next call.
 func (p *packer) pack(c *columns) []byte {
-	ends, durations, sqls := c.values(fieldEnd), c.values(fieldDuration), c.values(fieldSQL)
+	ends, durations, sqls := c.values(fieldEnd), once(c.values(fieldDuration)), once(c.values(fieldSQL))
 	p.out = append(p.out[:0], chunkVersion, 0, 0, 0, 0)
 	p.out = binary.LittleEndian.AppendUint32(p.out, uint32(c.n))
 	for _, v := range [...]uint64{ends[0], uint64(c.begin.Offset), uint64(c.begin.Line)} {
@@ -91,6 +91,17 @@ func (p *packer) pack(c *columns) []byte {
 
 	binary.LittleEndian.PutUint32(p.out[1:], crc32.Checksum(p.out[5:], crcTable))
 	return p.out
+}
+
+// once returns one value of a column if all are equal, as they are where a format does not tell them: a column of one value
+// is packed in the same way, however many times it holds it.
+func once(vals []uint64) []uint64 {
+	for _, v := range vals {
+		if v != vals[0] {
+			return vals
+		}
+	}
+	return vals[:1]
 }
 
 // stamps writes times as differences to the one before.

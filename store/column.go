@@ -28,6 +28,7 @@ var errColumn = errors.New("column is damaged")
 
 // codec compresses and expands columns. Its buffers are reused, so it serves one goroutine.
 type codec struct {
+	hasty   bool // compress only what costs nothing
 	huffman *huff0.Scratch
 	vals    []uint64
 	plane   []byte
@@ -77,6 +78,9 @@ func (c *codec) append(dst []byte, vals []uint64) []byte {
 func (c *codec) appendPlane(dst, plane []byte) []byte {
 	if runs := 1 + changes(plane); runs < len(plane)/16 {
 		return appendSized(dst, planeRuns, func(dst []byte) []byte { return appendRuns(dst, plane) })
+	}
+	if c.hasty {
+		return append(append(dst, planeRaw), plane...)
 	}
 	packed, _, err := huff0.Compress4X(plane, c.huffman)
 	if err != nil { // it would not be shorter
@@ -228,7 +232,7 @@ type pair struct{ a, b uint64 }
 // Hashes look random and do not compress: each is stored once, the rows hold its number and 1, or 0 where
 // a value appears first: which one that is, is known without a number.
 type dictionary struct {
-	slots [dictionarySlots]uint32 // 1 more than the place in vals, 0 when empty
+	slots [dictionarySlots]uint16 // 1 more than the place in vals, 0 when empty
 	vals  []pair
 }
 
@@ -248,7 +252,7 @@ func (d *dictionary) code(p pair) uint64 {
 		s := &d.slots[h%dictionarySlots]
 		if *s == 0 {
 			d.vals = append(d.vals, p)
-			*s = uint32(len(d.vals))
+			*s = uint16(len(d.vals))
 			return 0
 		}
 		if d.vals[*s-1] == p {

@@ -38,19 +38,9 @@ func openPool(dsn string, connections int) *sql.DB {
 	return db
 }
 
-// prepareFile creates the file if it is missing, makes sure that it is a store that this program
-// knows, and brings its schema up to date. A foreign file is not touched.
-func prepareFile(ctx context.Context, file string, durable bool) error {
-	if err := checkFile(file); err != nil {
-		return err
-	}
-	db := openPool(dsn(file, "trusted_schema(0)"), 1)
-	defer db.Close()
-	conn, err := db.Conn(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
+// prepare makes sure that the file of a connection is a store that this program knows, and brings its schema up to date. A foreign
+// file is not touched.
+func prepare(ctx context.Context, conn *sql.Conn, durable bool) error {
 	names, err := fs.Glob(migrations, "migrations/*.sql")
 	if err != nil {
 		return err
@@ -66,12 +56,10 @@ func prepareFile(ctx context.Context, file string, durable bool) error {
 	if err := setJournal(ctx, conn, journal(durable)); err != nil {
 		return err
 	}
-	for n := version + 1; n <= len(names); n++ {
-		if err := migrate(ctx, conn, n, names[n-1]); err != nil {
-			return fmt.Errorf("migration %s: %w", filepath.Base(names[n-1]), err)
-		}
+	if version == len(names) {
+		return nil
 	}
-	return nil
+	return migrate(ctx, conn, names)
 }
 
 // journal is how the file survives an error. WAL also lets a report read while a live program writes; it
@@ -142,12 +130,8 @@ func checkSchema(ctx context.Context, conn *sql.Conn, known int) (version int, e
 	return version, nil
 }
 
-// migrate applies the migration that leads to version n, unless another process was faster.
-func migrate(ctx context.Context, conn *sql.Conn, n int, name string) (err error) {
-	script, err := migrations.ReadFile(name)
-	if err != nil {
-		return err
-	}
+// migrate applies the migrations that are missing, in one transaction, unless another process was faster.
+func migrate(ctx context.Context, conn *sql.Conn, names []string) (err error) {
 	if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
@@ -161,10 +145,14 @@ func migrate(ctx context.Context, conn *sql.Conn, n int, name string) (err error
 	if err := conn.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
 		return err
 	}
-	if version < n {
-		marks := fmt.Sprintf("\nPRAGMA user_version = %d;\nPRAGMA application_id = %d;", n, applicationID)
-		if _, err := conn.ExecContext(ctx, string(script)+marks); err != nil {
+	for n := version; n < len(names); n++ {
+		script, err := migrations.ReadFile(names[n])
+		if err != nil {
 			return err
+		}
+		marks := fmt.Sprintf("\nPRAGMA user_version = %d;\nPRAGMA application_id = %d;", n+1, applicationID)
+		if _, err := conn.ExecContext(ctx, string(script)+marks); err != nil {
+			return fmt.Errorf("migration %s: %w", filepath.Base(names[n]), err)
 		}
 	}
 	_, err = conn.ExecContext(ctx, "COMMIT")

@@ -36,6 +36,7 @@ func (w *writer) pack(st *sourceState, lane gatepost.Lane, c openChunk) error {
 	go func() {
 		defer close(p.done)
 		p.packer = packers.Get().(*packer)
+		p.packer.hasty = w.hasty
 		p.data = p.packer.pack(c.columns)
 	}()
 	return nil

@@ -108,6 +108,9 @@ func (w *writer) addRequests(st *sourceState, reqs []gatepost.Request) error {
 		}
 		reqs = reqs[n:]
 	}
+	if len(st.seconds) > secondsHeld {
+		return w.saveSeconds(st, len(st.seconds)/bulkRows*bulkRows-bulkRows)
+	}
 	return nil
 }
 
@@ -285,15 +288,25 @@ var insertSeconds = newInsertion(orFail, "_seconds (source, second, requests, s4
 	s502 = s502 + excluded.s502, s503 = s503 + excluded.s503, s504 = s504 + excluded.s504,
 	bytes = bytes + excluded.bytes, duration = duration + excluded.duration`)
 
-func (w *writer) saveCounters(st *sourceState) error {
+// secondsHeld is how many seconds may wait for a commit. What goes beyond is inserted little by little, so that a commit takes no
+// time in which the parsers wait.
+const secondsHeld = 4 * bulkRows
+
+// saveSeconds inserts the first n seconds.
+func (w *writer) saveSeconds(st *sourceState, n int) error {
 	rows := w.bulk(insertSeconds)
-	for i := range st.seconds {
+	for i := range st.seconds[:n] {
 		n := &st.seconds[i]
 		if err := rows.add(st.id, n.unix, n.requests, n.failed[0], n.failed[1], n.failed[2], n.failed[3], n.failed[4], n.bytes, int64(n.duration)); err != nil {
 			return err
 		}
 	}
-	if err := rows.flush(); err != nil {
+	st.seconds = st.seconds[:copy(st.seconds, st.seconds[n:])]
+	return rows.flush()
+}
+
+func (w *writer) saveCounters(st *sourceState) error {
+	if err := w.saveSeconds(st, len(st.seconds)); err != nil {
 		return err
 	}
 	for i := range st.statuses {
@@ -306,6 +319,6 @@ func (w *writer) saveCounters(st *sourceState) error {
 			return err
 		}
 	}
-	st.seconds, st.statuses = st.seconds[:0], st.statuses[:0]
+	st.statuses = st.statuses[:0]
 	return nil
 }

@@ -65,16 +65,19 @@ func (s *Store) open(ctx context.Context, file string) error {
 	s.file = file
 	s.life, s.done = context.WithCancel(context.WithoutCancel(ctx))
 	s.dec.New = func() any { return newUnpacker() }
+	if err := checkFile(file); err != nil {
+		return err
+	}
 	durable := s.dir == ""
-	if err := prepareFile(ctx, file, durable); err != nil {
+	var err error
+	if s.w, err = newWriter(ctx, file, durable); err != nil {
 		return err
 	}
-	w, err := newWriter(ctx, file, durable)
-	if err != nil {
+	if err := prepare(ctx, s.w.conn, durable); err != nil {
 		return err
 	}
-	s.w = w
-	s.read = openPool(dsn(file, "query_only(1)"), 4)
+	// What a connection has read is of no use to it after the next write: SQLite drops it, page by page.
+	s.read = openPool(dsn(file, "query_only(1)", "cache_size(-500)"), 4)
 	s.query, err = s.openQuery(wholeOutlook)
 	return err
 }
