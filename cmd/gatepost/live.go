@@ -53,6 +53,7 @@ type live struct {
 	counted  map[failedAs]int64     // what was said, by the verdicts as they are now
 	gaps     int64
 	revised  int64
+	distress distress
 
 	unsaved bool                   // something was said that the store's verdicts do not have
 	saved   time.Time              // when they were made, zero when they are to be now
@@ -217,7 +218,6 @@ func (l *live) missed(ctx context.Context, path string, src *gatepost.Source, wh
 func (l *live) run(ctx context.Context) error {
 	wake := newWaker()
 	defer wake.close()
-	trouble := ""
 	// A turn that has begun comes to its end: half of one would leave what was read and not stored.
 	l.stopped = func() bool { return ctx.Err() != nil }
 	whole := context.WithoutCancel(ctx)
@@ -225,21 +225,17 @@ func (l *live) run(ctx context.Context) error {
 		wake.watch(l.watch.dirs())
 		wait, err := l.turn(whole)
 		l.beat()
-		switch {
-		case err == nil && trouble != "":
-			trouble = ""
-			l.note("it goes on")
+		if news := l.distress.of(err); news != "" {
+			l.note("%s", news)
 			l.hear()
-		case err != nil:
-			if err.Error() != trouble {
-				trouble = err.Error()
-				l.note("%s; it is tried again", trouble)
-				l.hear()
-			}
+			l.show()
+		}
+		if err != nil {
 			wait = tryAgain
 			if err := l.again(whole); err != nil {
 				wait = 2 * tryAgain
 			}
+			l.show()
 			l.beat() // it goes on, though not well
 		}
 		l.watch.stirred = wake.wait(ctx, wait) || l.watch.stirred
@@ -344,28 +340,36 @@ func (l *live) again(ctx context.Context) (err error) {
 
 // end judges all that was followed once more, as analyze does.
 func (l *live) end(ctx context.Context) error {
+	defer l.watch.close()
 	if err := l.finish(ctx); err != nil {
 		return err
 	}
-	defer l.watch.close()
 	if l.logs == 0 && len(l.watch.followers) == 0 {
 		return nil
 	}
 	return l.save(ctx, l.left)
 }
 
-// finish reads all logs to their end, as they would be read afterwards.
+// finish reads all logs to their end, as they would be read afterwards. After an error nothing more is tried, since whoever waits for the end does so
+// in vain: what is not stored is read by the next run.
 func (l *live) finish(ctx context.Context) error {
-	_, err := l.poll(ctx)
+	if _, err := l.poll(ctx); err != nil {
+		return err
+	}
 	for _, f := range l.watch.followers {
 		hold := source.Nothing
 		if l.db != "" && f.following.Fate() == source.Stays {
 			hold = f.mayGoOn()
 		}
-		err = errors.Join(err, f.finish(ctx, hold), f.save(ctx))
+		if err := f.finish(ctx, hold); err != nil {
+			return err
+		}
+		if err := f.save(ctx); err != nil {
+			return err
+		}
 		l.left = append(l.left, f.left...)
 	}
-	return err
+	return nil
 }
 
 // save makes the verdicts of the store anew, by all that there is and what is left of logs, and says what that makes another verdict.

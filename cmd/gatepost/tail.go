@@ -97,7 +97,8 @@ func (e *env) tail(ctx context.Context, r *reading, args []string, fromStart boo
 	}
 	defer m.stop()
 	err := l.begin(ctx, args, fromStart)
-	if err == nil {
+	begun := err == nil
+	if begun {
 		zone := r.zone
 		if zone == nil {
 			zone = e.zone
@@ -108,5 +109,9 @@ func (e *env) tail(ctx context.Context, r *reading, args []string, fromStart boo
 			err = errors.Join(err, heard.close())
 		}
 	}
-	return errors.Join(err, l.a.close())
+	err = errors.Join(err, l.a.close())
+	if begun && err != nil {
+		return &exit{status: statusFailed, err: err, hint: remedy(err), late: true}
+	}
+	return err
 }
