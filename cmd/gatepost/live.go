@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -225,7 +226,7 @@ func (l *live) run(ctx context.Context) error {
 		wake.watch(l.watch.dirs())
 		wait, err := l.turn(whole)
 		l.beat()
-		if news := l.distress.of(err); news != "" {
+		if news := l.distress.of(cmp.Or(err, l.stuck())); news != "" {
 			l.note("%s", news)
 			l.hear()
 			l.show()
@@ -239,6 +240,16 @@ func (l *live) run(ctx context.Context) error {
 			l.beat() // it goes on, though not well
 		}
 		l.watch.stirred = wake.wait(ctx, wait) || l.watch.stirred
+	}
+	return nil
+}
+
+// stuck is why a stream cannot be copied, nil when all are.
+func (l *live) stuck() error {
+	for _, f := range l.watch.followers {
+		if err := f.following.Stuck(); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -71,6 +71,11 @@ func (a *analysis) read(ctx context.Context, in *ingest) error {
 	if a.store, err = store.Open(ctx, in.db); err != nil {
 		return err
 	}
+	if in.follows {
+		if err := a.store.Last(ctx); err != nil {
+			return err
+		}
+	}
 	if err := a.store.Lock(ctx); err != nil {
 		return err
 	}
