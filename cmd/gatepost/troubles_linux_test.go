@@ -36,17 +36,24 @@ type besieged struct {
 	serial  int // of the last access line
 	failed  int // of them
 	systemd chan string
+	tmp     string   // where temporary files are made, "" for where the system does
+	stdin   *os.File // through which the access log comes, nil when it is followed as a file
+	piped   chan string
 }
 
 // besiege makes logs and follows them, and returns when it has said what is in them.
-func besiege(t *testing.T, dir, db string, args ...string) *besieged {
+func besiege(t *testing.T, dir, db string) *besieged {
 	t.Helper()
-	b := &besieged{T: t, dir: dir, db: db, systemd: make(chan string, 1000)}
+	b := &besieged{T: t, dir: dir, db: db, args: []string{dir}, systemd: make(chan string, 1000)}
+	b.begin()
+	return b
+}
+
+func (b *besieged) begin() {
+	b.Helper()
 	b.write(200)
-	b.args = args
 	b.follow()
 	b.caughtUp()
-	return b
 }
 
 // follow starts the program.
@@ -70,8 +77,12 @@ func (b *besieged) follow() {
 	if b.db != "" {
 		args = append(args, "--db", b.db)
 	}
-	cmd := exec.Command("itself", append(append(args, b.args...), b.dir)...)
+	cmd := exec.Command("itself", append(args, b.args...)...)
 	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+socket, "WATCHDOG_USEC=1000000")
+	if b.tmp != "" {
+		cmd.Env = append(cmd.Env, "TMPDIR="+b.tmp)
+	}
+	cmd.Stdin = b.stdin
 	before := b.tailing
 	b.tailing = startTail(b.T, cmd)
 	if before != nil { // what was told then is not told again
@@ -106,6 +117,9 @@ func (b *besieged) write(lines int) {
 		if err != nil {
 			b.Fatal(err)
 		}
+	}
+	if b.piped != nil {
+		b.piped <- access.String()
 	}
 }
 
@@ -199,7 +213,11 @@ func (b *besieged) troubled(text string, tries int) {
 	if said := b.notes(text); len(said) != 1 {
 		b.Errorf("said %d times: %v", len(said), said)
 	}
-	if said := b.notes("it is tried again"); len(said) != 1 {
+	most := 1
+	if b.piped != nil {
+		most = 2 // the copy has no room either
+	}
+	if said := b.notes("it is tried again"); len(said) > most {
 		b.Errorf("trouble is said %d times: %v", len(said), said)
 	}
 	if code, said := b.page("/healthz"); code != http.StatusOK || !strings.HasPrefix(said, "in trouble: ") || !strings.Contains(said, text) {
@@ -208,19 +226,7 @@ func (b *besieged) troubled(text string, tries int) {
 	if _, said := b.page("/metrics"); !strings.Contains(said, "\ngatepost_in_trouble 1\n") {
 		b.Error("the metrics know of no trouble")
 	}
-	fed, status := false, false
-	for len(b.systemd) > 0 {
-		<-b.systemd
-	}
-	for until := time.After(mostPatient); !fed || !status; {
-		select {
-		case words := <-b.systemd:
-			fed = fed || strings.Contains(words, "WATCHDOG=1")
-			status = true
-		case <-until:
-			b.Fatal("the watchdog is not fed")
-		}
-	}
+	b.lives(2)
 }
 
 // goesOn waits until it says that it goes on, and has said all.
@@ -338,6 +344,154 @@ func TestDiskFull(t *testing.T) {
 	free()
 	b.goesOn()
 	b.ends()
+}
+
+// TestTemporaryFull: there is no room for temporary files, which is where the store is without --db, and what comes through a pipe.
+func TestTemporaryFull(t *testing.T) {
+	t.Parallel()
+	b := &besieged{T: t, dir: t.TempDir(), tmp: mounted(t, "16m"), systemd: make(chan string, 1000), piped: make(chan string, 1000)}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.stdin, b.args = r, []string{filepath.Join(b.dir, "error.log"), "-"}
+	go func() {
+		for text := range b.piped {
+			io.WriteString(w, text)
+		}
+		w.Close()
+	}()
+	b.begin()
+	free := fillUp(t, b.tmp)
+	for range 10 {
+		b.write(5000)
+	}
+	b.troubled(" full", 3)
+	b.write(1000)
+	free()
+	b.goesOn()
+	close(b.piped)
+	b.ends()
+}
+
+// TestNoMoreFiles: the program has as many files open as it may, and logs are rotated meanwhile.
+func TestNoMoreFiles(t *testing.T) {
+	t.Parallel()
+	b := besiege(t, t.TempDir(), filepath.Join(t.TempDir(), "gatepost.db"))
+	pid := b.cmd.Process.Pid
+	var were unix.Rlimit
+	open := mustDo(os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid)))
+	must(t, unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &were))
+	must(t, unix.Prlimit(pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(len(open)), Max: were.Max}, nil))
+	b.rotate(1)
+	b.write(1000)
+	b.once(".log: too many open files")
+	b.rotate(2)
+	b.write(1000)
+	must(t, unix.Prlimit(pid, unix.RLIMIT_NOFILE, &were, nil))
+	b.write(100)
+	b.caughtUp()
+	b.ends()
+}
+
+// rotate gives the logs other names.
+func (b *besieged) rotate(n int) {
+	b.Helper()
+	for _, name := range []string{"error.log", "access.log"} {
+		path := filepath.Join(b.dir, name)
+		must(b.T, os.Rename(path, fmt.Sprintf("%s.%d", path, n)))
+	}
+}
+
+// TestUnmounted: the disk with the logs is taken away while they are open, and comes back with what was written meanwhile.
+func TestUnmounted(t *testing.T) {
+	t.Run("same", func(t *testing.T) {
+		t.Parallel()
+		disk, dir := mounted(t, "64m"), t.TempDir()
+		must(t, unix.Mount(disk, dir, "", unix.MS_BIND, ""))
+		t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+		b := besiege(t, dir, filepath.Join(t.TempDir(), "gatepost.db"))
+		must(t, unix.Unmount(dir, unix.MNT_DETACH))
+		b.dir = disk
+		b.write(1000) // who writes has it open as well
+		b.away()
+		b.rotate(1)
+		b.write(1000)
+		must(t, unix.Mount(disk, dir, "", unix.MS_BIND, ""))
+		b.dir = dir
+		b.back()
+		b.ends()
+	})
+	for name, rotated := range map[string]bool{"copy": false, "rotated copy": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			first, dir := mounted(t, "64m"), t.TempDir()
+			must(t, unix.Mount(first, dir, "", unix.MS_BIND, ""))
+			t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+			b := besiege(t, dir, filepath.Join(t.TempDir(), "gatepost.db"))
+			must(t, unix.Unmount(dir, unix.MNT_DETACH))
+			b.away()
+			second := mounted(t, "64m")
+			must(t, os.CopyFS(second, os.DirFS(first)))
+			b.dir = second
+			b.write(1000)
+			if rotated {
+				b.rotate(1)
+				b.write(1000)
+			}
+			must(t, unix.Mount(second, dir, "", unix.MS_BIND, ""))
+			b.dir = dir
+			b.back()
+			b.ends()
+		})
+	}
+}
+
+// back waits until it has said that the logs are there again, and has told what they hold.
+func (b *besieged) back() {
+	b.Helper()
+	b.write(100)
+	b.once(": there again")
+	b.caughtUp()
+}
+
+// away waits until it has said that the logs are away, and wants that to be said once.
+func (b *besieged) away() {
+	b.Helper()
+	b.once("not there any more")
+}
+
+// once waits until a note is said, and wants it to be said once, however long it holds.
+func (b *besieged) once(text string) {
+	b.Helper()
+	b.soon("it says "+text, func() error {
+		if len(b.notes(text)) == 0 {
+			return errors.New("it does not")
+		}
+		return nil
+	})
+	b.lives(8)
+	if said := b.notes(text); len(said) != 1 {
+		b.Errorf("said %d times: %v", len(said), said)
+	}
+}
+
+// lives waits until the watchdog was fed so often, which it is twice a second.
+func (b *besieged) lives(times int) {
+	b.Helper()
+	for len(b.systemd) > 0 {
+		<-b.systemd
+	}
+	for until := time.After(2 * mostPatient); times > 0; {
+		select {
+		case words := <-b.systemd:
+			if strings.Contains(words, "WATCHDOG=1") {
+				times--
+			}
+		case <-until:
+			b.Fatal("the watchdog is not fed")
+		}
+	}
 }
 
 // TestStoreLocked: another program writes into the store for longer than anybody waits.

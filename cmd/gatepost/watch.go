@@ -34,6 +34,8 @@ type watch struct {
 	older     []gatepost.Source      // rotated files that were there before following began and are not read, by their heads
 	suspected []whereabouts          // logs that were read before and are to be found
 	seen      map[string]os.FileInfo // files that are not followed, as they were when they were looked at
+	unread    map[string]string      // why files cannot be read, as it was said
+	absent    map[string]*absence    // logs that are not where they were
 	looked    time.Time              // for files, last
 	stirred   bool                   // something changed in a directory since
 	started   bool                   // what appears now was not there before
@@ -57,7 +59,7 @@ const (
 
 // newWatch watches what paths name: files, patterns, and what lies in directories.
 func newWatch(in *ingest, paths []string) *watch {
-	w := &watch{ingest: in, paths: paths, list: listed(paths), seen: make(map[string]os.FileInfo), links: make(map[string]string)}
+	w := &watch{ingest: in, paths: paths, list: listed(paths), seen: make(map[string]os.FileInfo), links: make(map[string]string), unread: make(map[string]string), absent: make(map[string]*absence)}
 	for _, path := range paths {
 		if info, err := os.Stat(path); err != nil || !info.IsDir() {
 			w.logs = append(w.logs, path)
@@ -145,6 +147,7 @@ func (w *watch) look(ctx context.Context) error {
 			return err
 		}
 	}
+	w.absences()
 	w.started = true
 	return nil
 }
@@ -167,8 +170,10 @@ func (w *watch) open(ctx context.Context, path string, rotated bool) error {
 	}
 	f, err := source.Follow(path)
 	if err != nil {
-		return w.unreadable(path, info, err)
+		w.unreadable(path, err)
+		return nil
 	}
+	delete(w.unread, path)
 	what, err := w.wants(ctx, f, rotated)
 	if err == nil && what == toFollow {
 		delete(w.seen, path)
@@ -188,14 +193,14 @@ func (w *watch) follow(f *source.Following) {
 	w.followers = append(w.followers, next)
 }
 
-// unreadable says once that a file cannot be read, as it is now.
-func (w *watch) unreadable(path string, info os.FileInfo, err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+// unreadable says once that a file cannot be read. It is tried again whenever files are looked for: somebody may mend it without touching the file.
+func (w *watch) unreadable(path string, err error) {
+	why := reason(err).Error()
+	if errors.Is(err, fs.ErrNotExist) || w.unread[path] == why {
+		return
 	}
-	w.seen[path] = info
-	w.trouble(remedy(err), "%s: %v", path, reason(err))
-	return nil
+	w.unread[path] = why
+	w.trouble(remedy(err), "%s: %s", path, why)
 }
 
 // interest is what is done with a file that is found.
@@ -241,7 +246,7 @@ func (w *watch) wants(ctx context.Context, f *source.Following, rotated bool) (i
 				return later, nil // this may be the copy in which the rest stands: see truncated
 			case packed && o.following.BeginsWith(sample), !packed && o.following.Holds(f):
 				read = true // it is read there
-			case !packed && f.Holds(o.following) && w.isRotationOf(o.following.Path, f.Path):
+			case !packed && f.Holds(o.following) && (w.isRotationOf(o.following.Path, f.Path) || w.replaces(f, o)):
 				// That is a copy of this, which is read on from where it ends.
 				if err := w.remove(ctx, o); err != nil {
 					return later, err
@@ -274,6 +279,13 @@ func (w *watch) wants(ctx context.Context, f *source.Following, rotated bool) (i
 		return toLeave, w.store.Pass(ctx, o.HeadSize, o.Head)
 	}
 	return w.take(ctx, packed, f)
+}
+
+// replaces reports whether a file lies where another one lay that is not there any more, or where that would be rotated to: with all of its text, it is
+// that log on another disk.
+func (w *watch) replaces(f *source.Following, o *follower) bool {
+	path := o.following.Path
+	return o.following.Fate() != source.Stays && (f.Path == path || w.isRotationOf(f.Path, path) || w.isRotationOf(f.Path, o.log))
 }
 
 // reader is what reads a source, nil when nothing does.
