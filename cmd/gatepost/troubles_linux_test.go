@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -259,6 +261,7 @@ func (b *besieged) ends() {
 	if want := analyzedCauses(b.T, b.dir); !maps.Equal(live, want) || len(want) != b.failed {
 		b.Errorf("%d failures, live %d, afterwards %d:\n%v\n%v", b.failed, len(live), len(want), live, want)
 	}
+	b.sums()
 	if b.db == "" {
 		return
 	}
@@ -293,6 +296,39 @@ func (b *besieged) ends() {
 	}
 	if len(lost)+len(doubled) > 0 || errorLines != b.failed {
 		b.Errorf("of %d lines %d are lost (%s) and %d doubled (%s); %d of %d error lines", b.serial, len(lost), ranges(lost), len(doubled), ranges(doubled), errorLines, b.failed)
+	}
+}
+
+// sums wants what was said last to be the summary, with the figures that analyze has.
+func (b *besieged) sums() {
+	b.Helper()
+	all := b.notes(`{"type":"summary"`)
+	if len(all) != 1 || b.others[len(b.others)-1] != all[0] {
+		b.Fatalf("no summary at the end: %v", b.others)
+	}
+	type figures struct {
+		Requests, Failures int
+		Statuses           map[string]int
+		ByStatus           map[string]int `json:"failures_by_status"`
+		ByCause            map[string]int `json:"failures_by_cause"`
+		Incidents          int
+		Sources            []struct{ Lines, Unparsed int } `json:"sources"`
+	}
+	sum := func(line []byte) string {
+		var f figures
+		must(b.T, json.Unmarshal(line, &f))
+		lines, unparsed := 0, 0
+		for _, s := range f.Sources {
+			lines, unparsed = lines+s.Lines, unparsed+s.Unparsed
+		}
+		f.Sources = nil
+		return fmt.Sprintf("%+v, %d lines, %d unparsed", f, lines, unparsed)
+	}
+	out, err := exec.Command("itself", "analyze", "--format", "ndjson", b.dir).Output()
+	must(b.T, err)
+	i := bytes.LastIndexByte(bytes.TrimSpace(out), '\n')
+	if got, want := sum([]byte(all[0])), sum(out[i+1:]); got != want {
+		b.Errorf("it sums up %s\nafterwards %s", got, want)
 	}
 }
 
@@ -380,12 +416,11 @@ func TestNoMoreFiles(t *testing.T) {
 	b := besiege(t, t.TempDir(), filepath.Join(t.TempDir(), "gatepost.db"))
 	pid := b.cmd.Process.Pid
 	var were unix.Rlimit
-	open := mustDo(os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid)))
 	must(t, unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &were))
-	must(t, unix.Prlimit(pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(len(open)), Max: were.Max}, nil))
+	must(t, unix.Prlimit(pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: were.Max}, nil)) // those that are open stay open
 	b.rotate(1)
 	b.write(1000)
-	b.once(".log: too many open files")
+	b.once(": too many open files")
 	b.rotate(2)
 	b.write(1000)
 	must(t, unix.Prlimit(pid, unix.RLIMIT_NOFILE, &were, nil))
