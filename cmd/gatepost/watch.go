@@ -59,7 +59,8 @@ const (
 
 // newWatch watches what paths name: files, patterns, and what lies in directories.
 func newWatch(in *ingest, paths []string) *watch {
-	w := &watch{ingest: in, paths: paths, list: listed(paths), seen: make(map[string]os.FileInfo), links: make(map[string]string), unread: make(map[string]string), absent: make(map[string]*absence)}
+	w := &watch{ingest: in, paths: paths, seen: make(map[string]os.FileInfo), links: make(map[string]string), unread: make(map[string]string), absent: make(map[string]*absence)}
+	w.list = listed(paths, w.readable)
 	for _, path := range paths {
 		if info, err := os.Stat(path); err != nil || !info.IsDir() {
 			w.logs = append(w.logs, path)
@@ -170,10 +171,10 @@ func (w *watch) open(ctx context.Context, path string, rotated bool) error {
 	}
 	f, err := source.Follow(path)
 	if err != nil {
-		w.unreadable(path, err)
+		w.readable(path, err)
 		return nil
 	}
-	delete(w.unread, path)
+	w.readable(path, nil)
 	what, err := w.wants(ctx, f, rotated)
 	if err == nil && what == toFollow {
 		delete(w.seen, path)
@@ -193,14 +194,18 @@ func (w *watch) follow(f *source.Following) {
 	w.followers = append(w.followers, next)
 }
 
-// unreadable says once that a file cannot be read. It is tried again whenever files are looked for: somebody may mend it without touching the file.
-func (w *watch) unreadable(path string, err error) {
-	why := reason(err).Error()
-	if errors.Is(err, fs.ErrNotExist) || w.unread[path] == why {
+// readable takes what it came to to open a file or a directory, and says once that it cannot be read. It is tried again whenever files are looked for:
+// somebody may mend it without touching the file. What was so in the beginning was said when the logs were found.
+func (w *watch) readable(path string, err error) {
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		delete(w.unread, path)
 		return
 	}
+	why := reason(err).Error()
+	if w.unread[path] != why && w.started {
+		w.trouble(remedy(err), "%s: %s", path, why)
+	}
 	w.unread[path] = why
-	w.trouble(remedy(err), "%s: %s", path, why)
 }
 
 // interest is what is done with a file that is found.
@@ -680,8 +685,8 @@ func (w *watch) trouble(hint, format string, args ...any) {
 	w.note("%s", fmt.Sprintf(format, args...))
 }
 
-// listed returns how all logs are listed that paths name: files, patterns, and what lies in directories.
-func listed(paths []string) func() []string {
+// listed returns how all logs are listed that paths name: files, patterns, and what lies in directories. It tells of each directory whether it can be read.
+func listed(paths []string, readable func(dir string, err error)) func() []string {
 	return func() (all []string) {
 		for _, path := range paths {
 			info, err := os.Stat(path)
@@ -695,12 +700,18 @@ func listed(paths []string) func() []string {
 				all = append(all, path)
 				continue
 			}
+			dirs := make(map[string]error)
 			filepath.WalkDir(path, func(path string, d fs.DirEntry, err error) error {
 				if err == nil && d.Type().IsRegular() {
 					all = append(all, path)
+				} else {
+					dirs[path] = err // it comes a second time when it cannot be read
 				}
 				return nil // what cannot be read now is looked for again
 			})
+			for dir, err := range dirs {
+				readable(dir, err)
+			}
 		}
 		return all
 	}
