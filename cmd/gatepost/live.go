@@ -60,6 +60,7 @@ type live struct {
 	saved   time.Time              // when they were made, zero when they are to be now
 	saving  time.Duration          // how long that took
 	shown   atomic.Pointer[status] // for who looks at it
+	showed  time.Time
 	paths   atomic.Pointer[map[int]string]
 	told    []gatepost.Source // as listeners may see them
 }
@@ -269,6 +270,7 @@ func (l *live) turn(ctx context.Context) (wait time.Duration, err error) {
 	}
 	due, ok := l.due()
 	if ok && due == 0 {
+		l.show() // before it, since it may take long
 		if err := l.judge(ctx); err != nil {
 			return 0, err
 		}
@@ -316,6 +318,9 @@ func (l *live) pollOnce(ctx context.Context) (any, again bool, err error) {
 			more = more || n > 0
 		}
 		any = any || more
+		if more && l.now().Sub(l.showed) >= pollEvery {
+			l.show() // who catches up says how far it is
+		}
 	}
 	if err := l.store.Flush(ctx); err != nil { // a record that was held is stored when nothing more comes
 		return any, false, err

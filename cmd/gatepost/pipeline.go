@@ -91,7 +91,7 @@ func (a *analysis) verdicts(ctx context.Context, in *ingest) error {
 	if err != nil {
 		return err
 	}
-	a.history = &history{in.store, in.left}
+	a.history = &history{in.store, in.left, in.progress.beat}
 	counting, err := in.counting(ctx, a.history)
 	if err != nil {
 		return err

@@ -53,6 +53,7 @@ type listener interface {
 // show makes the status anew, with people hidden where that is asked for.
 func (l *live) show() {
 	now := l.now()
+	l.showed = now
 	s := &status{now: gatepost.TimeOf(now), began: l.started, failures: make(map[failedAs]int64), revised: l.revised, gaps: l.gaps, judging: l.cost, distress: l.distress.what, tries: l.distress.failed}
 	s.requests = l.pace.requests
 	s.rate, s.busy = l.pace.rates(now)
@@ -94,15 +95,13 @@ func (l *live) show() {
 		paths[sources[i].ID] = sources[i].Path
 	}
 	for _, f := range l.watch.followers {
-		behind := f.behind()
+		behind, size := f.behind(), f.following.Size()
+		lag := f.backlog.lag(now, size-behind, size)
 		for _, src := range f.sources() {
 			shown := &sources[place[src.ID]]
 			st := sourceStatus{path: shown.Path, strand: shown.Strand, format: src.Format, lines: src.Lines, unparsed: src.Unparsed, last: src.Clock.At(src.Last)}
 			if src == f.src {
-				st.behind = behind
-				if behind > 0 {
-					st.lag = now.Sub(f.read)
-				}
+				st.behind, st.lag = behind, lag
 			}
 			s.sources = append(s.sources, st)
 		}
