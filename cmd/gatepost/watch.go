@@ -532,7 +532,8 @@ func (w *watch) fates(ctx context.Context) (truncated bool, err error) {
 			truncated = true
 			continue
 		}
-		if f.following.Fate() == source.Stays {
+		rotated := f.log != f.following.Path // and known by its new name, at which it stays
+		if f.following.Fate() == source.Stays && !(rotated && w.now().Sub(f.read) >= readOn) {
 			continue
 		}
 		old = append(old, f)
