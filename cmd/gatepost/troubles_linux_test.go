@@ -170,8 +170,6 @@ func (b *besieged) notes(text string) (all []string) {
 	return all
 }
 
-var listensAt = regexp.MustCompile(`listening address=(\S+)`)
-
 // page asks for a page of --listen.
 func (b *besieged) page(name string) (code int, text string) {
 	b.Helper()
