@@ -92,7 +92,9 @@ func (s *scene) joinErrors() {
 	}
 	open := make(map[who][]*Case)
 	ofClient := make(map[string][]*Case)
+	reach := time.Duration(0) // how long before a failure a line can be about it, at most: of thousands alike not all are looked at for each line
 	for _, c := range s.cases {
+		reach = max(reach, c.Time.Sub(c.firstError()))
 		k := who{c.key, c.Client}
 		open[k] = append(open[k], c)
 		ofClient[c.Client] = append(ofClient[c.Client], c)
@@ -105,19 +107,13 @@ func (s *scene) joinErrors() {
 		var best *Case
 		i := sort.Search(len(candidates), func(i int) bool { return candidates[i].until.Add(errorSlack) >= e.Time })
 		for _, c := range candidates[i:] {
-			if c.Time.Sub(e.Time) > triesBefore {
+			if c.Time.Sub(e.Time) > min(reach, triesBefore) {
 				break
 			}
 			if e.Phase == "" && c.gateway() {
 				continue // a line that is not about the upstream cannot be why it failed there
 			}
-			first := c.Time.Add(-errorSlack)
-			if c.Start.Known() {
-				first = c.Start.Add(-errorSlack)
-			} else if c.Status == 504 {
-				first = c.Time.Add(-triesBefore)
-			}
-			if e.Time < first || e.Time > c.until.Add(errorSlack) {
+			if e.Time < c.firstError() || e.Time > c.until.Add(errorSlack) {
 				continue
 			}
 			if best == nil || near(e, c) < near(e, best) {
@@ -128,6 +124,17 @@ func (s *scene) joinErrors() {
 			best.errors = append(best.errors, e)
 		}
 	}
+}
+
+// firstError is from when on a line of the proxy can be about a failure.
+func (c *Case) firstError() gatepost.Time {
+	switch {
+	case c.Start.Known():
+		return c.Start.Add(-errorSlack)
+	case c.Status == 504:
+		return c.Time.Add(-triesBefore)
+	}
+	return c.Time.Add(-errorSlack)
 }
 
 // casesIn are the cases whose stamps lie between two times.

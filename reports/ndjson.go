@@ -30,6 +30,19 @@ func renderNDJSON(w io.Writer, m *gatepost.Model, _ Options) error {
 	return errors.Join(l.err, out.done())
 }
 
+// Summary writes the last object of the ledger alone, for who was told the others as they came about. When the failures cannot be
+// counted nothing is written.
+func Summary(w io.Writer, m *gatepost.Model) error {
+	l, out := newLedger(m), newRecordWriter(w)
+	for range l.failures() {
+	}
+	if l.err != nil {
+		return l.err
+	}
+	out.put(l.summary(), "\n")
+	return out.done()
+}
+
 // recordWriter writes records as JSON, one at a time, and keeps the first error until done.
 type recordWriter struct {
 	w    *bufio.Writer

@@ -72,6 +72,18 @@ func journal(durable bool) string {
 	return "PRAGMA journal_mode = OFF"
 }
 
+// Last lets a private store survive errors, such as that of a full disk, for a program that goes on after them. What a transaction changes is
+// kept in memory until it ends.
+func (s *Store) Last(ctx context.Context) error {
+	if s.dir == "" {
+		return nil
+	}
+	return s.write(ctx, "set journal", func(w *writer) error {
+		_, err := w.conn.ExecContext(ctx, "PRAGMA journal_mode = MEMORY")
+		return err
+	})
+}
+
 // setJournal is patient: SQLite does not wait by itself when several processes open a new store at once
 // and all set its journal. A transaction does wait, for whoever holds the lock.
 func setJournal(ctx context.Context, conn *sql.Conn, pragma string) error {

@@ -35,7 +35,7 @@ type toldFailure struct {
 // tailing is "gatepost tail" as it runs.
 type tailing struct {
 	cmd    *exec.Cmd
-	stderr bytes.Buffer
+	stderr safeBuffer
 	read   chan struct{} // closed when it has said all
 	mu     sync.Mutex
 	said   []toldFailure
@@ -44,17 +44,22 @@ type tailing struct {
 
 // tail starts the program.
 func (s *site) tail() *tailing {
-	s.t.Helper()
-	p := &tailing{cmd: exec.Command("itself", "tail", "--from-start", "--format", "ndjson", s.logs), read: make(chan struct{})}
+	return startTail(s.t, exec.Command("itself", "tail", "--from-start", "--format", "ndjson", s.logs))
+}
+
+// startTail starts it with arguments that write the ledger's objects.
+func startTail(t *testing.T, cmd *exec.Cmd) *tailing {
+	t.Helper()
+	p := &tailing{cmd: cmd, read: make(chan struct{})}
 	p.cmd.Stderr = &p.stderr
 	out, err := p.cmd.StdoutPipe()
 	if err == nil {
 		err = p.cmd.Start()
 	}
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
-	s.t.Cleanup(func() { p.cmd.Process.Kill() })
+	t.Cleanup(func() { p.cmd.Process.Kill() })
 	go func() {
 		defer close(p.read)
 		for lines := bufio.NewReader(out); ; {
@@ -68,7 +73,7 @@ func (s *site) tail() *tailing {
 				toldFailure
 			}
 			if err := json.Unmarshal(line, &head); err != nil {
-				s.t.Errorf("%v: %s", err, line)
+				t.Errorf("%v: %s", err, line)
 			}
 			p.mu.Lock()
 			if head.Type == "failure" {
@@ -377,9 +382,22 @@ func (x *scene) check(last map[string]toldFailure) {
 		}
 	}
 
-	out, err := exec.Command("itself", "analyze", "--format", "ndjson", x.logs).Output()
+	afterwards := analyzedCauses(x.t, x.logs)
+	live := map[string]string{}
+	for id, f := range last {
+		live[id] = f.Cause
+	}
+	if !maps.Equal(live, afterwards) {
+		x.t.Errorf("live:\n%v\nafterwards:\n%v", live, afterwards)
+	}
+}
+
+// analyzedCauses runs "gatepost analyze", and returns the causes of all failures by their IDs.
+func analyzedCauses(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	out, err := exec.Command("itself", "analyze", "--format", "ndjson", dir).Output()
 	if err != nil {
-		x.t.Fatalf("analyze: %v", err)
+		t.Fatalf("analyze: %v", err)
 	}
 	afterwards := map[string]string{}
 	for line := range bytes.Lines(out) {
@@ -388,22 +406,16 @@ func (x *scene) check(last map[string]toldFailure) {
 			toldFailure
 		}
 		if err := json.Unmarshal(line, &f); err != nil {
-			x.t.Fatal(err)
+			t.Fatal(err)
 		}
 		if f.Type == "failure" {
 			if _, twice := afterwards[f.ID]; twice {
-				x.t.Errorf("analyze has %s twice", f.Path)
+				t.Errorf("analyze has %s twice", f.Path)
 			}
 			afterwards[f.ID] = f.Cause
 		}
 	}
-	live := map[string]string{}
-	for id, f := range last {
-		live[id] = f.Cause
-	}
-	if !maps.Equal(live, afterwards) {
-		x.t.Errorf("live:\n%v\nafterwards:\n%v", live, afterwards)
-	}
+	return afterwards
 }
 
 // logged are the paths of all failing requests in nginx's access logs.

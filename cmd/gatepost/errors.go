@@ -30,6 +30,7 @@ type exit struct {
 	status int
 	err    error
 	hint   string // what to try, "" when nothing helps
+	late   bool   // it went wrong after the program was told to end, and not because of that
 }
 
 func (e *exit) Error() string {
@@ -42,11 +43,11 @@ func (e *exit) Error() string {
 func (e *exit) Unwrap() error { return e.err }
 
 func usage(hint, format string, args ...any) error {
-	return &exit{statusUsage, fmt.Errorf(format, args...), hint}
+	return &exit{status: statusUsage, err: fmt.Errorf(format, args...), hint: hint}
 }
 
 func failed(hint, format string, args ...any) error {
-	return &exit{statusFailed, fmt.Errorf(format, args...), hint}
+	return &exit{status: statusFailed, err: fmt.Errorf(format, args...), hint: hint}
 }
 
 // finish says what went wrong and returns the exit status.
@@ -56,7 +57,7 @@ func (e *env) finish(ctx context.Context, err error) int {
 	}
 	x, ok := errors.AsType[*exit](err)
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && !(ok && x.late):
 		x = &exit{status: statusFailed, err: errors.New("interrupted")}
 	case !ok:
 		x = &exit{status: statusFailed, err: err, hint: remedy(err)}

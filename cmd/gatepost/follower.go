@@ -35,16 +35,17 @@ type follower struct {
 	held  func(*gatepost.Batch)
 	waits func() bool // what is in the file is read elsewhere, as far as it goes
 
-	begins int64     // where its text begins, behind the hole of a truncation
-	looked int64     // how long the text was when it was last found out what it is
-	from   int64     // where the step in hand began
-	read   time.Time // when text came last
-	first  gatepost.Time
-	packed bool           // it is no text that grows
-	ended  bool           // it is read no more after this
-	atEnd  source.Holding // and this is left then
-	err    error
-	ctx    context.Context // of the step in hand: the feed outlives it
+	begins  int64     // where its text begins, behind the hole of a truncation
+	looked  int64     // how long the text was when it was last found out what it is
+	from    int64     // where the step in hand began
+	read    time.Time // when text came last
+	backlog backlog
+	first   gatepost.Time
+	packed  bool           // it is no text that grows
+	ended   bool           // it is read no more after this
+	atEnd   source.Holding // and this is left then
+	err     error
+	ctx     context.Context // of the step in hand: the feed outlives it
 }
 
 // stepSize is how much of a file is read before the others have their turn.
@@ -114,7 +115,10 @@ func (f *follower) mayGoOn() source.Holding {
 
 // behind is how much is written and not read.
 func (f *follower) behind() int64 {
-	if f.stream == nil || f.feed == nil {
+	switch {
+	case f.feed == nil && f.src != nil && f.src.Format != "": // after an error: it is read again from there
+		return max(0, f.following.Size()-f.src.Position)
+	case f.stream == nil || f.feed == nil:
 		return f.following.Size()
 	}
 	return max(0, f.following.Size()-f.stream.Offset())

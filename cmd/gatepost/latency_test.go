@@ -62,6 +62,7 @@ func BenchmarkLatency(b *testing.B) {
 		}
 	}
 	fails(1) // it has started now
+	spent := cpuOf(b, cmd.Process.Pid)
 	var took []time.Duration
 	n := 1
 	for b.Loop() {
@@ -69,6 +70,7 @@ func BenchmarkLatency(b *testing.B) {
 		took = append(took, fails(n))
 		write("access.log", access(200, n))
 	}
+	b.ReportMetric(float64((cpuOf(b, cmd.Process.Pid)-spent).Microseconds())/1000/float64(len(took)), "cpu-ms/op")
 	slices.Sort(took)
 	for _, p := range []int{50, 99} {
 		b.ReportMetric(float64(took[len(took)*p/100].Microseconds())/1000, fmt.Sprintf("ms-p%d", p))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -53,11 +54,13 @@ type live struct {
 	counted  map[failedAs]int64     // what was said, by the verdicts as they are now
 	gaps     int64
 	revised  int64
+	distress distress
 
 	unsaved bool                   // something was said that the store's verdicts do not have
 	saved   time.Time              // when they were made, zero when they are to be now
 	saving  time.Duration          // how long that took
 	shown   atomic.Pointer[status] // for who looks at it
+	showed  time.Time
 	paths   atomic.Pointer[map[int]string]
 	told    []gatepost.Source // as listeners may see them
 }
@@ -217,7 +220,6 @@ func (l *live) missed(ctx context.Context, path string, src *gatepost.Source, wh
 func (l *live) run(ctx context.Context) error {
 	wake := newWaker()
 	defer wake.close()
-	trouble := ""
 	// A turn that has begun comes to its end: half of one would leave what was read and not stored.
 	l.stopped = func() bool { return ctx.Err() != nil }
 	whole := context.WithoutCancel(ctx)
@@ -225,24 +227,30 @@ func (l *live) run(ctx context.Context) error {
 		wake.watch(l.watch.dirs())
 		wait, err := l.turn(whole)
 		l.beat()
-		switch {
-		case err == nil && trouble != "":
-			trouble = ""
-			l.note("it goes on")
+		if news := l.distress.of(cmp.Or(err, l.stuck())); news != "" {
+			l.note("%s", news)
 			l.hear()
-		case err != nil:
-			if err.Error() != trouble {
-				trouble = err.Error()
-				l.note("%s; it is tried again", trouble)
-				l.hear()
-			}
+			l.show()
+		}
+		if err != nil {
 			wait = tryAgain
 			if err := l.again(whole); err != nil {
 				wait = 2 * tryAgain
 			}
+			l.show()
 			l.beat() // it goes on, though not well
 		}
 		l.watch.stirred = wake.wait(ctx, wait) || l.watch.stirred
+	}
+	return nil
+}
+
+// stuck is why a stream cannot be copied, nil when all are.
+func (l *live) stuck() error {
+	for _, f := range l.watch.followers {
+		if err := f.following.Stuck(); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -262,6 +270,7 @@ func (l *live) turn(ctx context.Context) (wait time.Duration, err error) {
 	}
 	due, ok := l.due()
 	if ok && due == 0 {
+		l.show() // before it, since it may take long
 		if err := l.judge(ctx); err != nil {
 			return 0, err
 		}
@@ -309,6 +318,9 @@ func (l *live) pollOnce(ctx context.Context) (any, again bool, err error) {
 			more = more || n > 0
 		}
 		any = any || more
+		if more && l.now().Sub(l.showed) >= pollEvery {
+			l.show() // who catches up says how far it is
+		}
 	}
 	if err := l.store.Flush(ctx); err != nil { // a record that was held is stored when nothing more comes
 		return any, false, err
@@ -344,28 +356,36 @@ func (l *live) again(ctx context.Context) (err error) {
 
 // end judges all that was followed once more, as analyze does.
 func (l *live) end(ctx context.Context) error {
+	defer l.watch.close()
 	if err := l.finish(ctx); err != nil {
 		return err
 	}
-	defer l.watch.close()
 	if l.logs == 0 && len(l.watch.followers) == 0 {
 		return nil
 	}
 	return l.save(ctx, l.left)
 }
 
-// finish reads all logs to their end, as they would be read afterwards.
+// finish reads all logs to their end, as they would be read afterwards. After an error nothing more is tried, since whoever waits for the end does so
+// in vain: what is not stored is read by the next run.
 func (l *live) finish(ctx context.Context) error {
-	_, err := l.poll(ctx)
+	if _, err := l.poll(ctx); err != nil {
+		return err
+	}
 	for _, f := range l.watch.followers {
 		hold := source.Nothing
 		if l.db != "" && f.following.Fate() == source.Stays {
 			hold = f.mayGoOn()
 		}
-		err = errors.Join(err, f.finish(ctx, hold), f.save(ctx))
+		if err := f.finish(ctx, hold); err != nil {
+			return err
+		}
+		if err := f.save(ctx); err != nil {
+			return err
+		}
 		l.left = append(l.left, f.left...)
 	}
-	return err
+	return nil
 }
 
 // save makes the verdicts of the store anew, by all that there is and what is left of logs, and says what that makes another verdict.

@@ -53,6 +53,8 @@ var (
 	lagDesc           = desc("source_lag_seconds", "For how long the oldest unread line of a log has been waiting, about.", "source")
 	lastDesc          = desc("source_last_line_timestamp_seconds", "Stamp of the last line of a log, on the common clock. Absent when no line has one.", "source")
 	gapsDesc          = desc("gaps_total", "Parts of logs that were gone before they were read.")
+	troubledDesc      = desc("in_trouble", "1 while something keeps it from reading or storing, such as a full disk; then it is tried again and again.")
+	retriesDesc       = desc("failed_tries_total", "Tries to read, judge or store what is new that came to nothing.")
 	judgingDesc       = desc("judging_seconds", "How long it took to judge, the last time.")
 	sinceStepDesc     = desc("last_step_age_seconds", "How long ago the engine took its last step. Absent before the first.")
 	notificationsDesc = desc("notifications_total", "Announcements of incidents to webhooks and commands, by what became of them.", "to", "result")
@@ -63,7 +65,7 @@ var (
 func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		failuresDesc, failedDesc, revisedDesc, requestsDesc, openDesc, workersDesc, busyDesc, linesDesc, unparsedDesc, lagBytesDesc, lagDesc, lastDesc,
-		gapsDesc, judgingDesc, sinceStepDesc, notificationsDesc, pendingDesc, buildDesc,
+		gapsDesc, troubledDesc, retriesDesc, judgingDesc, sinceStepDesc, notificationsDesc, pendingDesc, buildDesc,
 	} {
 		to <- d
 	}
@@ -101,6 +103,12 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	counter(revisedDesc, s.revised)
 	counter(requestsDesc, s.requests)
 	counter(gapsDesc, s.gaps)
+	troubled := 0.0
+	if s.distress != "" {
+		troubled = 1
+	}
+	gauge(troubledDesc, troubled)
+	counter(retriesDesc, s.tries)
 	gauge(judgingDesc, s.judging.Seconds())
 	if age, began := m.pulse.age(); began {
 		gauge(sinceStepDesc, age.Seconds())

@@ -115,6 +115,9 @@ func (n *notifier) send(text string) bool {
 
 // inWords is a status for "systemctl status".
 func (s *status) inWords() string {
+	if s.distress != "" {
+		return "in trouble: " + s.distress
+	}
 	behind := make(map[string]int64, len(s.sources)) // by log, which may have several strands
 	for i := range s.sources {
 		l := &s.sources[i]

@@ -71,6 +71,11 @@ func (a *analysis) read(ctx context.Context, in *ingest) error {
 	if a.store, err = store.Open(ctx, in.db); err != nil {
 		return err
 	}
+	if in.follows {
+		if err := a.store.Last(ctx); err != nil {
+			return err
+		}
+	}
 	if err := a.store.Lock(ctx); err != nil {
 		return err
 	}
@@ -86,7 +91,7 @@ func (a *analysis) verdicts(ctx context.Context, in *ingest) error {
 	if err != nil {
 		return err
 	}
-	a.history = &history{in.store, in.left}
+	a.history = &history{in.store, in.left, in.progress.beat}
 	counting, err := in.counting(ctx, a.history)
 	if err != nil {
 		return err

@@ -63,7 +63,8 @@ const (
 	together = 30 * time.Millisecond
 	// byAndBy is how long ordinary lines wait for a judgement.
 	byAndBy = time.Second
-	// rest is how many times as long as judging takes it rests, so that it does not take the machine from what it judges.
+	// rest is how many times as long as judging takes it rests, so that it does not take the machine from what it judges. Of news only what is beyond
+	// together counts: that long is waited anyway, which leaves half of a core to others.
 	rest, restOfNews = 20, 3
 )
 
@@ -135,7 +136,7 @@ func (l *live) due() (wait time.Duration, ok bool) {
 	if l.news == nothing || len(l.open) == 0 && !first && !l.judged.IsZero() {
 		return 0, false
 	}
-	at, rested := l.newsFrom.Add(together), l.judged.Add(restOfNews*l.cost)
+	at, rested := l.newsFrom.Add(together), l.judged.Add(restOfNews*max(0, l.cost-together))
 	if l.news == ordinary && !first {
 		at, rested = l.newsFrom.Add(byAndBy), l.judged.Add(rest*l.cost)
 	}
@@ -148,7 +149,7 @@ func (l *live) due() (wait time.Duration, ok bool) {
 // judge judges the failures that are new or whose verdict can still change, and says what changed.
 func (l *live) judge(ctx context.Context) error {
 	began := l.now()
-	h := &history{l.store, l.unfinished()}
+	h := &history{l.store, l.unfinished(), l.beat}
 	whole, err := l.align(ctx, h)
 	if err != nil {
 		return err

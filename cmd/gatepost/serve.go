@@ -37,6 +37,8 @@ func pages(registry *prometheus.Registry, pulse *pulse, host string, status func
 			textPage(w, http.StatusServiceUnavailable, "not yet: the first step is not done\n")
 		case age > stepLimit:
 			textPage(w, http.StatusServiceUnavailable, fmt.Sprintf("stuck: the last step was %s ago, more than %s\n", age.Round(time.Millisecond), stepLimit))
+		case status().distress != "": // to start it anew would help nothing
+			textPage(w, http.StatusOK, fmt.Sprintf("in trouble: %s; it is tried again\n", oneLine(status().distress)))
 		default:
 			textPage(w, http.StatusOK, fmt.Sprintf("ok: the last step was %s ago\n", age.Round(time.Millisecond)))
 		}

@@ -22,6 +22,8 @@ type status struct {
 	sources  []sourceStatus
 	gaps     int64 // parts of logs that were gone before they were read
 	judging  time.Duration
+	distress string // what keeps it from going on, "" when nothing does
+	tries    int64  // to go on that came to nothing
 }
 
 // failedAs is what failures are counted by.
@@ -51,7 +53,8 @@ type listener interface {
 // show makes the status anew, with people hidden where that is asked for.
 func (l *live) show() {
 	now := l.now()
-	s := &status{now: gatepost.TimeOf(now), began: l.started, failures: make(map[failedAs]int64), revised: l.revised, gaps: l.gaps, judging: l.cost}
+	l.showed = now
+	s := &status{now: gatepost.TimeOf(now), began: l.started, failures: make(map[failedAs]int64), revised: l.revised, gaps: l.gaps, judging: l.cost, distress: l.distress.what, tries: l.distress.failed}
 	s.requests = l.pace.requests
 	s.rate, s.busy = l.pace.rates(now)
 	for as, n := range l.counted {
@@ -81,6 +84,7 @@ func (l *live) show() {
 		}
 	}
 	if l.hide != nil {
+		s.distress = l.hide.Text(s.distress)
 		m := &gatepost.Model{Sources: sources, Setup: l.options.Setup, Paths: l.a.paths}
 		if hidden, err := l.hide.Model(m); err == nil { // it has no failures, of which alone one can come
 			sources, s.open = hidden.Sources, l.hide.Incidents(s.open)
@@ -91,15 +95,13 @@ func (l *live) show() {
 		paths[sources[i].ID] = sources[i].Path
 	}
 	for _, f := range l.watch.followers {
-		behind := f.behind()
+		behind, size := f.behind(), f.following.Size()
+		lag := f.backlog.lag(now, size-behind, size)
 		for _, src := range f.sources() {
 			shown := &sources[place[src.ID]]
 			st := sourceStatus{path: shown.Path, strand: shown.Strand, format: src.Format, lines: src.Lines, unparsed: src.Unparsed, last: src.Clock.At(src.Last)}
 			if src == f.src {
-				st.behind = behind
-				if behind > 0 {
-					st.lag = now.Sub(f.read)
-				}
+				st.behind, st.lag = behind, lag
 			}
 			s.sources = append(s.sources, st)
 		}

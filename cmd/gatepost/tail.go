@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -97,7 +98,8 @@ func (e *env) tail(ctx context.Context, r *reading, args []string, fromStart boo
 	}
 	defer m.stop()
 	err := l.begin(ctx, args, fromStart)
-	if err == nil {
+	begun := err == nil
+	if begun {
 		zone := r.zone
 		if zone == nil {
 			zone = e.zone
@@ -107,6 +109,35 @@ func (e *env) tail(ctx context.Context, r *reading, args []string, fromStart boo
 		for _, heard := range l.listeners {
 			err = errors.Join(err, heard.close())
 		}
+		if audience.programs && !errors.Is(err, errStuck) {
+			err = l.summarize(context.WithoutCancel(ctx), err)
+		}
 	}
-	return errors.Join(err, l.a.close())
+	err = errors.Join(err, l.a.close())
+	if begun && err != nil {
+		return &exit{status: statusFailed, err: err, hint: remedy(err), late: true}
+	}
+	return err
+}
+
+// summarize writes the summary of the ledger, also after an error, as far as the store tells then. It returns that error, or its own.
+func (l *live) summarize(ctx context.Context, ended error) error {
+	m := l.a.model
+	if ended != nil || m == nil {
+		stored, err := l.a.env.model(ctx, &history{Store: l.store}, l.since, l.until)
+		if err != nil {
+			return cmp.Or(ended, err)
+		}
+		if m = stored; ended != nil {
+			m.Notes = append(m.Notes, "following ended with an error, after which not all was judged: "+ended.Error())
+		}
+	}
+	if l.hide != nil {
+		hidden, err := l.hide.Model(m)
+		if err != nil {
+			return cmp.Or(ended, err)
+		}
+		m = hidden
+	}
+	return cmp.Or(ended, reports.Summary(l.a.env.stdout, m))
 }

@@ -19,6 +19,14 @@ import (
 type history struct {
 	*store.Store
 	unfinished []*gatepost.Batch // Source says whose each is
+	beat       func()            // nil, or what is told that judging goes on, however long it takes
+}
+
+// asked is told when the history is asked for something.
+func (h *history) asked() {
+	if h.beat != nil {
+		h.beat()
+	}
 }
 
 // Sources returns all sources by their ID, with their unfinished records counted.
@@ -66,11 +74,13 @@ var (
 
 // Events yields the events of the store and the unfinished ones, in their order.
 func (h *history) Events(ctx context.Context, q gatepost.Query) iter.Seq2[gatepost.Event, error] {
+	h.asked()
 	return eventsOver.merge(ctx, h, q, h.Store.Events(ctx, q))
 }
 
 // Requests yields the requests of the store and the unfinished ones, in their order.
 func (h *history) Requests(ctx context.Context, q gatepost.Query) iter.Seq2[gatepost.Request, error] {
+	h.asked()
 	return requestsOver.merge(ctx, h, q, h.Store.Requests(ctx, q))
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -10,8 +11,9 @@ import (
 // waker waits for something to happen in directories. That nothing is told of it is no reason to believe that nothing happened: it only
 // makes following quicker.
 type waker struct {
-	events *fsnotify.Watcher // nil where the system has none to give
-	dirs   map[string]bool
+	events *fsnotify.Watcher      // nil where the system has none to give
+	dirs   map[string]os.FileInfo // as they were when it began to watch them
+	looked time.Time              // whether they still are
 }
 
 func newWaker() *waker {
@@ -19,14 +21,34 @@ func newWaker() *waker {
 	if err != nil {
 		events = nil
 	}
-	return &waker{events: events, dirs: make(map[string]bool)}
+	return &waker{events: events, dirs: make(map[string]os.FileInfo)}
 }
 
-// watch makes it wake for these directories as well.
+// watch makes it wake for these directories as well. One that is another than it was, since a disk was mounted there, is watched anew.
 func (w *waker) watch(dirs []string) {
+	if w.events == nil {
+		return
+	}
+	now := time.Now()
+	look := now.Sub(w.looked) >= lookEvery
+	if look {
+		w.looked = now
+	}
 	for _, dir := range dirs {
-		if w.events != nil && !w.dirs[dir] && w.events.Add(dir) == nil {
-			w.dirs[dir] = true
+		was := w.dirs[dir]
+		if was != nil && !look {
+			continue
+		}
+		is, err := os.Stat(dir)
+		if err != nil || was != nil && os.SameFile(was, is) {
+			continue
+		}
+		if was != nil {
+			w.events.Remove(dir)
+			delete(w.dirs, dir)
+		}
+		if w.events.Add(dir) == nil {
+			w.dirs[dir] = is
 		}
 	}
 }

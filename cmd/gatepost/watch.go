@@ -28,19 +28,21 @@ import (
 type watch struct {
 	*ingest
 	followers []*follower
-	paths     []string           // what is to be followed
-	list      func() []string    // the paths of all logs, as they lie there now
-	logs      []string           // those that were named, whose rotated files are not among the paths
-	passes    []os.FileInfo      // rotated files that were there before following began
-	older     []gatepost.Source  // those of them that are not read, by their heads
-	suspected []whereabouts      // logs that were read before and are to be found
-	seen      map[string]glimpse // files that are not followed, as they were when they were looked at
-	looked    time.Time          // for files, last
-	stirred   bool               // something changed in a directory since
-	started   bool               // what appears now was not there before
-	again     time.Time          // when what the system writes is to be followed again; zero when it is
-	there     []string           // the paths of all logs in the beginning
-	links     map[string]string  // where those logs are that are links
+	paths     []string            // what is to be followed
+	list      func() []string     // the paths of all logs, as they lie there now
+	logs      []string            // those that were named, whose rotated files are not among the paths
+	passes    []os.FileInfo       // rotated files that were there before following began
+	older     []gatepost.Source   // those of them that are not read, by their heads
+	suspected []whereabouts       // logs that were read before and are to be found
+	seen      map[string]glimpse  // files that are not followed, as they were when they were looked at
+	unread    map[string]string   // why files cannot be read, as it was said
+	absent    map[string]*absence // logs that are not where they were
+	looked    time.Time           // for files, last
+	stirred   bool                // something changed in a directory since
+	started   bool                // what appears now was not there before
+	again     time.Time           // when what the system writes is to be followed again; zero when it is
+	there     []string            // the paths of all logs in the beginning
+	links     map[string]string   // where those logs are that are links
 	saw, held func(*gatepost.Batch)
 	missed    func(ctx context.Context, path string, src *gatepost.Source, why string) error
 	// configured is called when the setup is another one than it was.
@@ -59,7 +61,8 @@ const (
 // newWatch watches what paths name: files, patterns, and what lies in directories. What is rotated from now on is read, also before anything
 // else is.
 func newWatch(in *ingest, paths []string) *watch {
-	w := &watch{ingest: in, paths: paths, list: listed(paths), seen: make(map[string]glimpse), links: make(map[string]string)}
+	w := &watch{ingest: in, paths: paths, seen: make(map[string]glimpse), links: make(map[string]string), unread: make(map[string]string), absent: make(map[string]*absence)}
+	w.list = listed(paths, w.readable)
 	for _, path := range paths {
 		if info, err := os.Stat(path); err != nil || !info.IsDir() {
 			w.logs = append(w.logs, path)
@@ -152,6 +155,7 @@ func (w *watch) look(ctx context.Context) error {
 			return err
 		}
 	}
+	w.absences()
 	w.started = true
 	return nil
 }
@@ -176,8 +180,10 @@ func (w *watch) open(ctx context.Context, path string, rotated bool) error {
 	}
 	f, err := source.Follow(path)
 	if err != nil {
-		return w.unreadable(path, info, err)
+		w.readable(path, err)
+		return nil
 	}
+	w.readable(path, nil)
 	if unchanged { // the copy is whole by now, and all of it is stored
 		w.seen[path] = glimpse{info: info}
 		return errors.Join(w.passed(ctx, was.of, f), f.Close())
@@ -213,14 +219,18 @@ func (w *watch) follow(f *source.Following) {
 	w.followers = append(w.followers, next)
 }
 
-// unreadable says once that a file cannot be read, as it is now.
-func (w *watch) unreadable(path string, info os.FileInfo, err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+// readable takes what it came to to open a file or a directory, and says once that it cannot be read. It is tried again whenever files are looked for:
+// somebody may mend it without touching the file. What was so in the beginning was said when the logs were found.
+func (w *watch) readable(path string, err error) {
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		delete(w.unread, path)
+		return
 	}
-	w.seen[path] = glimpse{info: info}
-	w.trouble(remedy(err), "%s: %v", path, reason(err))
-	return nil
+	why := reason(err).Error()
+	if w.unread[path] != why && w.started {
+		w.trouble(remedy(err), "%s: %s", path, why)
+	}
+	w.unread[path] = why
 }
 
 // interest is what is done with a file that is found.
@@ -272,7 +282,7 @@ func (w *watch) wants(ctx context.Context, f *source.Following, rotated bool) (w
 				read = true // it is read there
 			case !packed && o.following.Holds(f):
 				read, of = true, o
-			case !packed && f.Holds(o.following) && w.isRotationOf(o.following.Path, f.Path):
+			case !packed && f.Holds(o.following) && (w.isRotationOf(o.following.Path, f.Path) || w.replaces(f, o)):
 				// That is a copy of this, which is read on from where it ends.
 				if err := w.remove(ctx, o); err != nil {
 					return later, nil, err
@@ -307,6 +317,13 @@ func (w *watch) wants(ctx context.Context, f *source.Following, rotated bool) (w
 	}
 	what, err = w.take(ctx, packed, f)
 	return what, nil, err
+}
+
+// replaces reports whether a file lies where another one lay that is not there any more, or where that would be rotated to: with all of its text, it is
+// that log on another disk.
+func (w *watch) replaces(f *source.Following, o *follower) bool {
+	path := o.following.Path
+	return o.following.Fate() != source.Stays && (f.Path == path || w.isRotationOf(f.Path, path) || w.isRotationOf(f.Path, o.log))
 }
 
 // reader is what reads a source, nil when nothing does.
@@ -557,7 +574,8 @@ func (w *watch) fates(ctx context.Context) (truncated bool, err error) {
 			}
 			continue
 		}
-		if stays {
+		rotated := f.log != "" && w.isRotationOf(f.following.Path, f.log) // and known by its new name, at which it stays
+		if stays && !(rotated && w.now().Sub(f.read) >= readOn) {
 			continue
 		}
 		old = append(old, f)
@@ -710,8 +728,8 @@ func (w *watch) trouble(hint, format string, args ...any) {
 	w.note("%s", fmt.Sprintf(format, args...))
 }
 
-// listed returns how all logs are listed that paths name: files, patterns, and what lies in directories.
-func listed(paths []string) func() []string {
+// listed returns how all logs are listed that paths name: files, patterns, and what lies in directories. It tells of each directory whether it can be read.
+func listed(paths []string, readable func(dir string, err error)) func() []string {
 	return func() (all []string) {
 		for _, path := range paths {
 			info, err := os.Stat(path)
@@ -725,12 +743,18 @@ func listed(paths []string) func() []string {
 				all = append(all, path)
 				continue
 			}
+			dirs := make(map[string]error)
 			filepath.WalkDir(path, func(path string, d fs.DirEntry, err error) error {
 				if err == nil && d.Type().IsRegular() {
 					all = append(all, path)
+				} else {
+					dirs[path] = err // it comes a second time when it cannot be read
 				}
 				return nil // what cannot be read now is looked for again
 			})
+			for dir, err := range dirs {
+				readable(dir, err)
+			}
 		}
 		return all
 	}

@@ -1,8 +1,10 @@
 package source
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"sync/atomic"
 	"time"
 )
@@ -12,8 +14,12 @@ type pouring struct {
 	ended atomic.Bool
 	err   error // why it ended, once it has; nil when there was no more
 
-	read atomic.Int64 // up to where the file has been read
+	read  atomic.Int64          // up to where the file has been read
+	stuck atomic.Pointer[error] // why nothing can be copied now, nil when all is well
 }
+
+// pourAgain is how long copying waits after an error, as when the disk is full. Who writes into the stream waits with it.
+const pourAgain = time.Second
 
 // pourKeep is how much of what was read stays on disk, for lines that are cited. What is older leaves a hole in the file, so that a
 // stream that never ends needs no disk that never ends.
@@ -48,9 +54,22 @@ func (p *pouring) run(to *temporary, r io.Reader) {
 	var written, gone int64
 	for {
 		n, err := r.Read(buf)
-		if _, werr := to.WriteAt(buf[:n], written); werr != nil {
-			p.err = fmt.Errorf("copy to a temporary file: %w", werr)
-			return
+		for {
+			_, werr := to.WriteAt(buf[:n], written)
+			if werr == nil {
+				p.stuck.Store(nil)
+				break
+			}
+			if errors.Is(werr, fs.ErrClosed) {
+				p.err = werr
+				return
+			}
+			p.stuck.Store(&werr)
+			if free := min(p.read.Load(), written) - PeekSize; free > gone { // better this than to wait for who gives it room
+				punch(to.File, gone, free-gone)
+				gone = free
+			}
+			time.Sleep(pourAgain)
 		}
 		written += int64(n)
 		if err != nil {
@@ -64,6 +83,17 @@ func (p *pouring) run(to *temporary, r io.Reader) {
 			gone = free
 		}
 	}
+}
+
+// Stuck is why nothing of a stream that is poured can be copied now, nil when all is well. It is tried again until it can.
+func (w *Following) Stuck() error {
+	if w.poured == nil {
+		return nil
+	}
+	if err := w.poured.stuck.Load(); err != nil {
+		return fmt.Errorf("copy of %s to a temporary file: %w", w.Path, *err)
+	}
+	return nil
 }
 
 // Ended reports whether a stream that was poured has come to its end, and why, when that is not that there was no more.
