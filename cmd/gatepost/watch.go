@@ -616,19 +616,16 @@ func (w *watch) truncated(ctx context.Context, f *follower) error {
 		return nil
 	}
 	c, packed, length := w.copyOf(f)
-	switch {
-	case c == nil:
+	if c == nil {
 		if err := w.drop(ctx, f); err != nil {
 			return err
 		}
 		return w.missed(ctx, f.following.Path, f.src, "the file was truncated, and no copy of it was found: what was written before that and not read is lost")
-	case f.feed != nil && length < f.stream.Offset():
-		// More was read than is in the copy, which was made before.
-		if i := slices.IndexFunc(w.followers, func(o *follower) bool { return o.following.Same(c) }); i >= 0 {
-			if err := w.remove(ctx, w.followers[i]); err != nil {
-				return errors.Join(err, c.Close())
-			}
-		}
+	}
+	if err := w.forgetCopies(ctx, f); err != nil {
+		return errors.Join(err, c.Close())
+	}
+	if f.feed != nil && length < f.stream.Offset() { // more was read than is in the copy, which was made before
 		return errors.Join(w.drop(ctx, f), w.passed(ctx, f, c), c.Close())
 	}
 	if err := w.remove(ctx, f); err != nil {
@@ -642,6 +639,30 @@ func (w *watch) truncated(ctx context.Context, f *follower) error {
 	}
 	w.follow(c)
 	return nil
+}
+
+// forgetCopies lets go of files that wait for what becomes of one of which they are copies, since that is decided.
+func (w *watch) forgetCopies(ctx context.Context, f *follower) error {
+	for _, o := range slices.Clone(w.followers) {
+		if o == f || o.feed != nil || !w.mayBeCopy(o.following.Path, f) || !w.beginsAs(o.following, f) {
+			continue
+		}
+		if err := w.remove(ctx, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// beginsAs reports whether a file begins as one that was truncated did.
+func (w *watch) beginsAs(c *source.Following, f *follower) bool {
+	s, err := c.Open()
+	if err != nil {
+		return false
+	}
+	defer s.Close()
+	text := s.Peek(parser.SampleSize)
+	return source.BeginsLike(text, f.src) || len(text) > 0 && bytes.HasPrefix(f.sample, text)
 }
 
 // passed remembers a copy as one that was read, because the file of which it is one was.

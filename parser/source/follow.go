@@ -163,6 +163,10 @@ type grown struct {
 	at   int64
 	tail tail
 	both []byte // what must be there still, and what is new behind it
+
+	// The beginning of what was read must stay, too: the end of a traceback may be the same in another text.
+	first   []byte
+	firstAt int64
 }
 
 // Read reads what was read last once more, in the same call as what follows it, and compares it.
@@ -187,6 +191,10 @@ func (r *grown) Read(p []byte) (int, error) {
 	if len(text) == 0 {
 		return 0, io.EOF
 	}
+	if !r.begins(text) {
+		r.of.rewritten.Store(true)
+		return 0, io.EOF
+	}
 	copy(p, text)
 	r.tail.add(text)
 	r.at += int64(len(text))
@@ -194,6 +202,17 @@ func (r *grown) Read(p []byte) (int, error) {
 		r.of.poured.read.Store(max(r.at, r.of.poured.read.Load()))
 	}
 	return len(text), nil
+}
+
+// begins reports whether the beginning of what was read is as it was. Of the first text it keeps that.
+func (r *grown) begins(text []byte) bool {
+	if r.first == nil {
+		r.first, r.firstAt = bytes.Clone(text[:min(len(text), TailSize)]), r.at
+		return true
+	}
+	var now [TailSize]byte
+	n, _ := r.of.file.ReadAt(now[:len(r.first)], r.firstAt)
+	return bytes.Equal(now[:n], r.first)
 }
 
 // Seek goes to an offset.
