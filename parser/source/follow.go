@@ -188,11 +188,11 @@ func (r *grown) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	text := both[len(last):n]
-	if len(text) == 0 {
-		return 0, io.EOF
-	}
 	if !r.begins(text) {
 		r.of.rewritten.Store(true)
+		return 0, io.EOF
+	}
+	if len(text) == 0 {
 		return 0, io.EOF
 	}
 	copy(p, text)
@@ -206,7 +206,7 @@ func (r *grown) Read(p []byte) (int, error) {
 
 // begins reports whether the beginning of what was read is as it was. Of the first text it keeps that.
 func (r *grown) begins(text []byte) bool {
-	if r.first == nil {
+	if len(r.first) == 0 {
 		r.first, r.firstAt = bytes.Clone(text[:min(len(text), TailSize)]), r.at
 		return true
 	}
