@@ -272,7 +272,7 @@ func (w *watch) wants(ctx context.Context, f *source.Following, rotated bool) (w
 			return later, nil, nil // it is being packed
 		}
 	}
-	read, old := false, false
+	read, old, longer := false, false, false
 	for _, k := range w.alike(sample) {
 		if o := w.reader(k.ID); o != nil {
 			switch {
@@ -281,7 +281,7 @@ func (w *watch) wants(ctx context.Context, f *source.Following, rotated bool) (w
 			case packed && o.following.BeginsWith(sample):
 				read = true // it is read there
 			case !packed && o.following.Holds(f):
-				read, of = true, o
+				return toLeave, o, nil
 			case !packed && f.Holds(o.following) && (w.isRotationOf(o.following.Path, f.Path) || w.replaces(f, o)):
 				// That is a copy of this, which is read on from where it ends.
 				if err := w.remove(ctx, o); err != nil {
@@ -296,19 +296,24 @@ func (w *watch) wants(ctx context.Context, f *source.Following, rotated bool) (w
 		}
 		more := same && len(at.Peek(1)) > 0
 		at.Close()
-		if more {
+		switch {
+		case more && k.Lines > 0:
 			what, err = w.take(ctx, packed, f)
 			return what, nil, err
+		case more: // a copy that was passed over, and was not whole then
+			longer = true
+			continue
 		}
 		// What is shorter than what was read is a copy from before the end of it.
 		old = old || !same && length < k.Position && (packed || rotated || f.Path != k.Path)
 		read = read || same || old
 	}
 	switch {
+	case longer && !read && !old: // it goes on behind the copy
 	case !packed && !rotated && (!read || !w.started && !old):
 		return toFollow, nil, nil
 	case read || len(sample) == 0:
-		return toLeave, of, nil
+		return toLeave, nil, nil
 	case !w.started && !w.wasFollowed(f) && slices.ContainsFunc(w.passes, f.Is):
 		o := gatepost.Source{}
 		o.HeadSize, o.Head = source.Head(sample)
