@@ -673,8 +673,8 @@ func (w *watch) beginsAs(c *source.Following, f *follower) bool {
 // passed remembers a copy as one that was read, because the file of which it is one was.
 func (w *watch) passed(ctx context.Context, f *follower, c *source.Following) error {
 	src, err := c.Passed()
-	if err != nil {
-		return nil // it is gone by now
+	if err != nil || src.PositionLine == 1 {
+		return nil // it is gone by now, or has no whole line, so that every other log may begin like it
 	}
 	if slices.ContainsFunc(w.known, func(k gatepost.Source) bool { return k.HeadSize == src.HeadSize && k.Head == src.Head }) {
 		return nil // it is known, by the head of the file or one of its own
