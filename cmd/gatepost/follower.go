@@ -148,8 +148,8 @@ func (f *follower) renew(ctx context.Context) error {
 		return stream.Close() // it was empty when it was found
 	}
 	sample := bytes.Clone(stream.Peek(parser.SampleSize))
-	if bytes.IndexByte(sample, '\n') < 0 && len(sample) < parser.SampleSize {
-		return stream.Close() // a line tells what it is, a piece of one does not
+	if !telling(sample) {
+		return stream.Close()
 	}
 	if f.rewritten() {
 		return stream.Close() // that was another text already

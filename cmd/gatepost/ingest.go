@@ -240,6 +240,11 @@ func (r *fileReading) prepare(ctx context.Context) error {
 		r.empty()
 		return nil
 	}
+	if !telling(r.sample) && r.growing() > source.Nothing {
+		r.logs++
+		r.note("%s: the first line is not finished, and is read when it is", f.Path)
+		return nil
+	}
 	src := &gatepost.Source{Path: f.Path}
 	if err := r.identify(src); err != nil {
 		r.trouble(remedy(err), "%s: %v", f.Path, reason(err))
@@ -276,6 +281,14 @@ func (r *fileReading) prepare(ctx context.Context) error {
 	}
 	return nil
 }
+
+// telling reports whether a sample tells what a log is and which one. A piece of its first line may be that of any other.
+func telling(sample []byte) bool {
+	return bytes.IndexByte(sample, '\n') >= 0 || len(sample) == parser.SampleSize
+}
+
+// leastHead is how long the text of a log without a whole line must be to know it again.
+const leastHead = 64
 
 // reconsider begins anew with a log of which so little was read that it seemed to be something else than now, when there is more of it.
 func (r *fileReading) reconsider(ctx context.Context) error {
@@ -370,6 +383,9 @@ func (r *fileReading) identify(src *gatepost.Source) error {
 	// Another log that begins like a known one, as kernel logs of two boots do: a head of another
 	// size is a fingerprint of its own.
 	src.HeadSize, src.Head = source.Head(r.sample)
+	if !telling(r.sample) && src.HeadSize < leastHead {
+		src.HeadSize = 0
+	}
 	for slices.ContainsFunc(alike, func(k gatepost.Source) bool { return k.HeadSize == src.HeadSize }) && src.HeadSize > 1 {
 		src.HeadSize, src.Head = source.Head(r.sample[:src.HeadSize-1])
 	}

@@ -456,7 +456,7 @@ func (w *watch) isAt(k *gatepost.Source, log string) int {
 // counts reports whether a source is a file of which something was read, be it that it is not in the store yet. Of a copy that was passed over
 // nothing was.
 func (w *watch) counts(k *gatepost.Source) bool {
-	return k.Format != "" && (k.Lines > 0 || k.Position == 0) && !w.isStrand(k)
+	return k.Format != "" && k.HeadSize > 0 && (k.Lines > 0 || k.Position == 0) && !w.isStrand(k)
 }
 
 // concerns reports whether a log is among those that are followed.
