@@ -113,6 +113,9 @@ func (s *scene) joinErrors() {
 			if e.Phase == "" && c.gateway() {
 				continue // a line that is not about the upstream cannot be why it failed there
 			}
+			if best != nil && c.Time.Sub(e.Time) > near(e, best) {
+				break // all that follow are farther away
+			}
 			if e.Time < c.firstError() || e.Time > c.until.Add(errorSlack) {
 				continue
 			}
