@@ -145,7 +145,7 @@ func (a *aligner) errorVotes(src *gatepost.Source) []vote {
 // killVotes pairs kills of the kernel, and crashes that it saw, with what Odoo logs of them: a new worker in the place of the dead
 // one, children that miss their master. The victim must have been born by then.
 func (a *aligner) killVotes(src *gatepost.Source) []vote {
-	var votes []vote
+	votes := a.backendVotes(src)
 	replacements := a.replacements()
 	for _, k := range append(a.of(gatepost.KernelOOM, src.ID), a.of(gatepost.KernelSegfault, src.ID)...) {
 		if !ofOdoo(k.Name) {
@@ -153,6 +153,20 @@ func (a *aligner) killVotes(src *gatepost.Source) []vote {
 		}
 		for _, e := range replacements {
 			if e.PID != k.PID && !a.bornLater(k.PID, e) {
+				votes = append(votes, voteFor(k.Time, e.Time))
+			}
+		}
+	}
+	return votes
+}
+
+// backendVotes pairs kills of the kernel with PostgreSQL's own line about the end of the same process, where that
+// line tells its zone.
+func (a *aligner) backendVotes(src *gatepost.Source) []vote {
+	var votes []vote
+	for _, k := range a.of(gatepost.KernelOOM, src.ID) {
+		for _, e := range a.raw[gatepost.PgCrash] {
+			if k.PID != 0 && e.PID == k.PID && a.absolute[e.Ref.Source] {
 				votes = append(votes, voteFor(k.Time, e.Time))
 			}
 		}
@@ -243,11 +257,12 @@ func (a *aligner) replacements() []gatepost.Event {
 	return append(all, alive...)
 }
 
-// databaseVotes pairs what PostgreSQL logs of a statement with what Odoo logs of it: one that was
-// refused, and one after which a slow request soon ends.
+// databaseVotes pairs what PostgreSQL logs with what Odoo logs of it: a statement that was refused, one after
+// which a slow request soon ends, a connection that was refused.
 func (a *aligner) databaseVotes(src *gatepost.Source) []vote {
-	return append(a.pairs(src, gatepost.OdooBadQuery, gatepost.PgSerialization, gatepost.PgError),
-		a.pairs(src, gatepost.OdooRequest, gatepost.PgStatement, gatepost.PgLockAcquired)...)
+	return slices.Concat(a.pairs(src, gatepost.OdooBadQuery, gatepost.PgSerialization, gatepost.PgError),
+		a.pairs(src, gatepost.OdooRequest, gatepost.PgStatement, gatepost.PgLockAcquired),
+		a.pairs(src, gatepost.OdooDBFailed, gatepost.PgTooMany, gatepost.PgRefused))
 }
 
 // poolerVotes pairs what PgBouncer told its clients with what Odoo logs of it.
