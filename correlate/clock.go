@@ -153,7 +153,25 @@ func (a *aligner) clock(src *gatepost.Source) gatepost.Clock {
 		}
 		return gatepost.Clock{Steps: steps, Shift: shift, Zone: zone, How: fmt.Sprintf("%d matched %s", n, plural(n, "pair of lines", "pairs of lines")), Votes: n}
 	}
+	if c, ok := a.drifted(src); ok {
+		return c
+	}
 	return a.untold(src)
+}
+
+// drifted is the clock of a kernel's log whose times of day are not quite those of the other logs; ok is false where no pair tells of it.
+func (a *aligner) drifted(src *gatepost.Source) (c gatepost.Clock, ok bool) {
+	if src.Format != "kernel" {
+		return c, false
+	}
+	votes := a.driftVotes(src)
+	shift, n := densest(shifts(votes), 2*time.Second)
+	if n == 0 || 2*n <= len(votes) {
+		return c, false
+	}
+	zone := shift.Round(15 * time.Minute)
+	return gatepost.Clock{Shift: shift + a.skew.shift, Zone: zoneName(zone), Votes: n, Sigma: time.Second,
+		How: fmt.Sprintf("%d kernel %s that Odoo's log shows too, %s off", n, plural(n, "kill", "kills"), seconds((shift - zone).Abs()))}, true
 }
 
 // untold is the clock of a source whose zone nothing in the logs tells.
