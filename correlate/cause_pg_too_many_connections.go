@@ -28,6 +28,12 @@ func tooManyDown(s *scene, d *downtime) []Hypothesis {
 			break
 		}
 	}
+	for _, e := range s.tracebacks(d) {
+		if slotsTrouble(e.Name) {
+			h.Evidence = append(h.Evidence, cite(gatepost.For, e, strong, "process", "Odoo's standard error: "+short(e.Name)))
+			break
+		}
+	}
 	if all := s.within(gatepost.PgTooMany, d.from.Add(-downSlack), d.lastOf().Add(downSlack)); len(all) > 0 && (len(d.failed) > 0 || d.silence > 5*time.Second || len(h.Evidence) > 0) {
 		w := decisive
 		if len(d.failed) == 0 {
@@ -36,12 +42,6 @@ func tooManyDown(s *scene, d *downtime) []Hypothesis {
 		h.Evidence = append(h.Evidence, cite(gatepost.For, all[0], w, "time", fmt.Sprintf("%s refused %d connections in that time: its limit was reached", s.refuser(all[0]), len(all))))
 		h.Root = s.limitReached(all[0])
 		h.sees(all[0].Time)
-	}
-	for _, e := range s.tracebacks(d) {
-		if slotsTrouble(e.Name) {
-			h.Evidence = append(h.Evidence, cite(gatepost.For, e, strong, "process", "Odoo's standard error: "+short(e.Name)))
-			break
-		}
 	}
 	if len(h.Evidence) == 0 {
 		return nil

@@ -60,7 +60,7 @@ func startupDown(s *scene, d *downtime) []Hypothesis {
 		h.Evidence = append(h.Evidence, cite(gatepost.For, e, w, "silence", "Odoo's standard error says why it did not start: "+short(e.Name)))
 		h.Root = gatepost.Step{Time: max(d.from, e.Time), Says: "Odoo could not start: " + short(e.Name), Ref: e.Ref}
 	}
-	if exits := s.failedExits(d); len(exits) > 0 && !d.failedAtDatabase() {
+	if exits := slices.DeleteFunc(s.failedExits(d), s.endedAtDatabase); len(exits) > 0 && !d.failedAtDatabase() {
 		h.Evidence = append(h.Evidence, cite(gatepost.For, exits[0], strong+weak, "unit", fmt.Sprintf("systemd saw the start fail with status %d", exits[0].Status)))
 		h.Root = gatepost.Step{Time: exits[0].Time, Says: "a start of Odoo failed", Ref: exits[0].Ref}
 	}
@@ -105,6 +105,18 @@ func (s *scene) failedExits(d *downtime) []*gatepost.Event {
 	return slices.DeleteFunc(slices.Clone(s.within(gatepost.UnitExit, d.from.Add(-deathSlack), d.lastOf())), func(e *gatepost.Event) bool {
 		return !ofOdoo(e.Name) || e.Path != "exited" || e.Status == 0 || e.Status < neverRan && e.Time < d.from.Add(deathSlack) && !s.startedAnew(d, e)
 	})
+}
+
+// endedAtDatabase reports whether Odoo's standard error says right before an end of its main process that it got no connection to the
+// database, and nothing else after that.
+func (s *scene) endedAtDatabase(exit *gatepost.Event) bool {
+	var last *gatepost.Event
+	for _, e := range s.within(gatepost.OdooTraceback, exit.Time.Add(-deathSlack), exit.Time) {
+		if s.sources[e.Ref.Source] != nil && s.sources[exit.Ref.Source] != nil && s.sources[e.Ref.Source].Path == s.sources[exit.Ref.Source].Path && e.Ref.Offset < exit.Ref.Offset {
+			last = e
+		}
+	}
+	return last != nil && databaseTrouble(last.Name)
 }
 
 // startedAnew reports whether a journal tells of a start of Odoo's after the order to stop, and before e. The order of its lines decides,

@@ -128,6 +128,10 @@ func queryWork(s *scene, w *work) []Hypothesis {
 		h.Evidence = append(h.Evidence, absence(gatepost.Against, -weak, "PostgreSQL's log tells of no slow statement and no lock at all: it seems not to be set to, and a wait for a lock looks the same"))
 		h.Missing = append(h.Missing, "log_min_duration_statement = 1000 in postgresql.conf would name the statement, and log_lock_waits = on would tell it from a lock")
 	}
+	if !s.covers("odoo", w.start) {
+		h.cap(unsure, "without Odoo's log, nothing but the time joins the statement with the request")
+		h.Missing = append(h.Missing, "Odoo's log of that time")
+	}
 	if w.conflicted() && serialization(w.retry) {
 		h.Evidence = append(h.Evidence, cite(gatepost.Against, w.retry, -fair, "pid", "it ended in a conflict with a transaction that had just committed: it had waited for that one"))
 	}

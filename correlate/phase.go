@@ -82,14 +82,19 @@ func (s *scene) askDown(d *downtime) []Hypothesis {
 
 // cameAfter reports whether the likeliest cause is one that kept the service down, and came after the order to stop.
 func (p *phase) cameAfter(stop *gatepost.Event) bool {
-	var best *Hypothesis
+	best := p.likeliest()
+	return best != nil && best.since > stop.Time
+}
+
+// likeliest is the hypothesis with the best evidence, nil where all are vetoed.
+func (p *phase) likeliest() (best *Hypothesis) {
 	for i := range p.hypotheses {
 		h := &p.hypotheses[i]
 		if h.Veto == "" && (best == nil || h.weight() > best.weight()) {
 			best = h
 		}
 	}
-	return best != nil && best.since > stop.Time
+	return best
 }
 
 // whyLeaving is why the service was not there before a start had failed: what began after the order to stop did
@@ -103,9 +108,15 @@ func (s *scene) whyLeaving(d *downtime) *phase {
 	first := *d
 	first.leaving = true
 	p.hypotheses = s.askDown(&first)
+	kept := d.whole.likeliest()
+	blind := kept != nil && kept.Cause != "service_down_startup_failure" && !s.covers("postgresql", d.stop.Time)
 	for i := range p.hypotheses {
 		h := &p.hypotheses[i]
 		h.down = d
+		if blind && h.Veto == "" {
+			h.cap(unsure, "whether the database was away before Odoo was told to stop, and was the reason for that, no log tells")
+			h.Missing = append(h.Missing, "PostgreSQL's log from before the order to stop")
+		}
 		if h.Veto == "" && h.since > d.stop.Time {
 			h.Veto = fmt.Sprintf("Odoo was told to stop at %s, before that: it kept Odoo down later", clockTime(d.stop.Time))
 		}
