@@ -40,12 +40,14 @@ type Hypothesis struct {
 	Missing  []string            // what would have decided better
 	Root     gatepost.Step       // the change of state
 
-	score int
-	down  *downtime
-	death *death
-	work  *work
-	hold  *lockHold
-	cron  *cronRun
+	score   int
+	since   gatepost.Time   // of what keeps the service down: since when it is known to have been so; 0 of what ends it
+	backend *gatepost.Event // the kill of a process of PostgreSQL's
+	down    *downtime
+	death   *death
+	work    *work
+	hold    *lockHold
+	cron    *cronRun
 }
 
 var causes []*Cause
@@ -89,6 +91,13 @@ func (h *Hypothesis) weight() int {
 		sum += e.Weight
 	}
 	return sum
+}
+
+// sees notes that what keeps the service down was at work at t.
+func (h *Hypothesis) sees(t gatepost.Time) {
+	if t.Known() && (h.since == 0 || t < h.since) {
+		h.since = t
+	}
 }
 
 // cap holds the weight of a hypothesis to no more than weight above the leak, for a reason that is counted

@@ -21,11 +21,13 @@ func diskDown(s *scene, d *downtime) []Hypothesis {
 	if down := s.database.during(d); down != nil && down.disk != nil {
 		h.Evidence = append(h.Evidence, cite(gatepost.For, down.disk, decisive+fair, "time", "PostgreSQL gave up for want of space, and Odoo lost its database"))
 		h.Root = gatepost.Step{Time: down.disk.Time, Says: "PostgreSQL's disk was full", Ref: down.disk.Ref}
+		h.sees(down.disk.Time)
 	}
 	for _, f := range d.failed {
 		if f.reason() == "disk" {
 			h.Evidence = append(h.Evidence, cite(gatepost.For, f.errors[0], decisive, "pid", "Odoo's start failed for want of space"))
 			h.Root = gatepost.Step{Time: f.event.Time, Says: "the disk was full when Odoo started", Ref: f.errors[0].Ref}
+			h.sees(f.event.Time)
 			break
 		}
 	}

@@ -45,16 +45,38 @@ func oomDown(s *scene, d *downtime) []Hypothesis {
 		})
 	}
 	if k := s.database.killedDuring(d); k != nil {
-		hs = append(hs, Hypothesis{
-			Instance: fmt.Sprintf("kernel killed PostgreSQL's pid %d at %s", k.PID, clockTime(k.Time)),
-			Root:     gatepost.Step{Time: k.Time, Says: fmt.Sprintf("the kernel killed PostgreSQL's process %d for memory", k.PID), Ref: k.Ref},
-			Evidence: []gatepost.Evidence{cite(gatepost.For, k, decisive+fair, "pid", "the kernel killed a PostgreSQL process, so that PostgreSQL restarted and Odoo lost its database")},
-		})
+		hs = append(hs, s.databaseKilled(d, k))
 	}
 	if h, ok := s.unseenKill(d); ok {
 		hs = append(hs, h)
 	}
 	return hs
+}
+
+// databaseKilled argues that a kill of a process of PostgreSQL's lies behind a downtime.
+func (s *scene) databaseKilled(d *downtime, k *gatepost.Event) Hypothesis {
+	h := Hypothesis{
+		since: k.Time, backend: k,
+		Instance: fmt.Sprintf("kernel killed PostgreSQL's pid %d at %s", k.PID, clockTime(k.Time)),
+		Root:     gatepost.Step{Time: k.Time, Says: fmt.Sprintf("the kernel killed PostgreSQL's process %d for memory", k.PID), Ref: k.Ref},
+	}
+	says := "the kernel killed a PostgreSQL process, so that PostgreSQL restarted and Odoo lost its database"
+	down := s.database.during(d)
+	stopped := down != nil && down.first.Kind == gatepost.PgStop
+	if stopped {
+		says = "the kernel killed a PostgreSQL process, systemd stopped the unit for it (OOMPolicy=stop), and Odoo lost its database"
+	}
+	if k.Kind == gatepost.KernelOOM {
+		h.Evidence = append(h.Evidence, cite(gatepost.For, k, decisive+fair, "pid", says))
+	} else {
+		h.Instance = fmt.Sprintf("a process of %s was killed for memory by %s", k.Name, clockTime(k.Time))
+		h.Root.Says = fmt.Sprintf("a process of %s was killed for memory", k.Name)
+		h.Evidence = append(h.Evidence, cite(gatepost.For, k, decisive+fair, "unit", says))
+	}
+	if stopped {
+		h.Evidence = append(h.Evidence, cite(gatepost.For, down.first, 0, "time", "PostgreSQL was told to stop right then"))
+	}
+	return h
 }
 
 // unseenKill is the kill that a kernel log would show, where none was given. It is as likely as a
@@ -220,6 +242,11 @@ func addressSpace(e *gatepost.Event) int64 {
 const leastLimit = 1 << 30
 
 func oomFix(w *world, g *group) []gatepost.Advice {
+	for _, h := range g.winners {
+		if h.backend != nil {
+			return backendFix(w, h)
+		}
+	}
 	hard, okHard := w.opt.Setup.Number("odoo", "limit_memory_hard")
 	workers, okWorkers := w.opt.Setup.Number("odoo", "workers")
 	var used, space int64
@@ -260,4 +287,23 @@ func oomFix(w *world, g *group) []gatepost.Advice {
 		a = append(a, gatepost.Advice{Do: "look at what " + p + " loads: it is what grew", Why: "the killed workers were serving it", Price: "work on the code: read in batches, stream exports"})
 	}
 	return append(a, gatepost.Advice{Do: "give the machine swap or more memory, or fewer workers", Why: "swap turns a kill into slowness", Price: "slower under pressure"})
+}
+
+// backendFix is for kills that took a process of PostgreSQL's.
+func backendFix(w *world, h *Hypothesis) []gatepost.Advice {
+	grew := gatepost.Advice{Do: "find the statement that grew", Why: "one backend took the memory; PostgreSQL's log says what it ran", Price: "work on the query: fewer rows at a time"}
+	for _, e := range w.within(gatepost.PgCrash, h.backend.Time.Add(-stopTimeout), h.backend.Time.Add(deathSlack)) {
+		if e.Name != "" && (e.PID == h.backend.PID || h.backend.PID == 0) {
+			grew.Why = "the backend that was killed ran: " + short(e.Name)
+		}
+	}
+	a := []gatepost.Advice{grew}
+	if h.down != nil {
+		if down := w.database.during(h.down); down != nil && down.first.Kind == gatepost.PgStop {
+			a = append(a, gatepost.Advice{Do: "let systemd leave PostgreSQL alone when the kernel takes one of its processes", Why: "PostgreSQL recovers from that within moments; the stopped unit waits for somebody",
+				File: "/etc/systemd/system/postgresql@.service.d/oom.conf", Line: "[Service]\nOOMPolicy=continue"})
+		}
+	}
+	return append(a, gatepost.Advice{Do: "fit PostgreSQL to the memory there is: work_mem counts for every sort and hash of every connection", Why: "the kernel kills the largest process when nothing is left", File: "postgresql.conf",
+		Line: "work_mem = 4MB", Price: "large sorts go through the disk"})
 }

@@ -24,6 +24,13 @@ func tooManyDown(s *scene, d *downtime) []Hypothesis {
 		if f.reason() == "too_many" {
 			h.Evidence = append(h.Evidence, cite(gatepost.For, f.errors[0], decisive, "pid", "Odoo started and was refused for want of a connection"))
 			h.Root = gatepost.Step{Time: f.event.Time, Says: "PostgreSQL refused Odoo's connection", Ref: f.errors[0].Ref}
+			h.sees(f.event.Time)
+			break
+		}
+	}
+	for _, e := range s.tracebacks(d) {
+		if slotsTrouble(e.Name) {
+			h.Evidence = append(h.Evidence, cite(gatepost.For, e, strong, "process", "Odoo's standard error: "+short(e.Name)))
 			break
 		}
 	}
@@ -34,15 +41,13 @@ func tooManyDown(s *scene, d *downtime) []Hypothesis {
 		}
 		h.Evidence = append(h.Evidence, cite(gatepost.For, all[0], w, "time", fmt.Sprintf("%s refused %d connections in that time: its limit was reached", s.refuser(all[0]), len(all))))
 		h.Root = s.limitReached(all[0])
-	}
-	for _, e := range s.tracebacks(d) {
-		if slotsTrouble(e.Name) {
-			h.Evidence = append(h.Evidence, cite(gatepost.For, e, strong, "process", "Odoo's standard error: "+short(e.Name)))
-			break
-		}
+		h.sees(all[0].Time)
 	}
 	if len(h.Evidence) == 0 {
 		return nil
+	}
+	for _, e := range s.within(gatepost.PgTooMany, d.from.Add(-shortlyBefore), d.from) {
+		h.sees(e.Time)
 	}
 	return []Hypothesis{h}
 }

@@ -2,7 +2,6 @@ package correlate
 
 import (
 	"fmt"
-	"time"
 
 	"gatepost"
 )
@@ -22,6 +21,7 @@ func dbDownDown(s *scene, d *downtime) []Hypothesis {
 	for _, f := range d.failed {
 		if f.reason() == "database" {
 			h.Root.Time = f.event.Time
+			h.sees(f.event.Time)
 			h.Evidence = append(h.Evidence, cite(gatepost.For, f.errors[0], strong, "pid", "Odoo started and got no connection to its database"))
 			break // the same failure again is no new evidence
 		}
@@ -34,6 +34,7 @@ func dbDownDown(s *scene, d *downtime) []Hypothesis {
 		h.Evidence = append(h.Evidence, cite(gatepost.For, down.first, w, "time", "PostgreSQL was down in that time"))
 		h.Instance = fmt.Sprintf("PostgreSQL was down from %s", clockTime(down.from))
 		h.Root = gatepost.Step{Time: down.from, Says: "PostgreSQL went down", Ref: down.first.Ref}
+		h.sees(down.from)
 		if down.ready != nil {
 			h.Evidence = append(h.Evidence, cite(gatepost.For, down.ready, 0, "time", "PostgreSQL took connections again"))
 		}
@@ -46,6 +47,7 @@ func dbDownDown(s *scene, d *downtime) []Hypothesis {
 	}
 	if lost := s.lostDatabase(d); lost != nil && len(h.Evidence) > 0 {
 		h.Evidence = append(h.Evidence, cite(gatepost.For, lost, weak, "time", "the running Odoo lost its database before"))
+		h.sees(lost.Time)
 	}
 	for i, e := range s.tracebacks(d) {
 		if slotsTrouble(e.Name) {
@@ -57,6 +59,7 @@ func dbDownDown(s *scene, d *downtime) []Hypothesis {
 				w = fair
 			}
 			h.Evidence = append(h.Evidence, cite(gatepost.For, e, w, "process", "Odoo's standard error: "+short(e.Name)))
+			h.sees(e.Time)
 			break
 		}
 	}
@@ -100,7 +103,7 @@ func dbDownCase(s *scene, c *Case) []Hypothesis {
 
 // lostDatabase is the last sign, shortly before a downtime, that Odoo could not reach PostgreSQL.
 func (s *scene) lostDatabase(d *downtime) *gatepost.Event {
-	all := s.within(gatepost.OdooDBFailed, d.from.Add(-time.Minute), d.from.Add(downSlack))
+	all := s.within(gatepost.OdooDBFailed, d.from.Add(-shortlyBefore), d.from.Add(downSlack))
 	if len(all) == 0 {
 		return nil
 	}

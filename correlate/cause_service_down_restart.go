@@ -60,6 +60,10 @@ func restartDown(s *scene, d *downtime) []Hypothesis {
 	if up := s.within(gatepost.OdooUpgrade, d.from, d.lastOf().Add(time.Minute)); len(up) > 0 {
 		h.Evidence = append(h.Evidence, cite(gatepost.For, up[0], fair, "process", "modules were upgraded in that time"))
 	}
+	if d.leaving {
+		h.Evidence = append(h.Evidence, absence(gatepost.For, 0, fmt.Sprintf("it was on its way until %s: only then a start failed, and from then on it was down because it could not start", clockTime(d.missed))))
+		return []Hypothesis{h}
+	}
 	if len(d.failed) > 0 {
 		f := d.failed[0].event
 		h.Evidence = append(h.Evidence, cite(gatepost.Against, f, -strong, "process", fmt.Sprintf("the start at %s failed: from then on it was down because it could not start", clockTime(f.Time))))

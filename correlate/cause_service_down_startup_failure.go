@@ -60,7 +60,7 @@ func startupDown(s *scene, d *downtime) []Hypothesis {
 		h.Evidence = append(h.Evidence, cite(gatepost.For, e, w, "silence", "Odoo's standard error says why it did not start: "+short(e.Name)))
 		h.Root = gatepost.Step{Time: max(d.from, e.Time), Says: "Odoo could not start: " + short(e.Name), Ref: e.Ref}
 	}
-	if exits := s.failedExits(d); len(exits) > 0 && !d.failedAtDatabase() {
+	if exits := slices.DeleteFunc(s.failedExits(d), s.endedAtDatabase); len(exits) > 0 && !d.failedAtDatabase() {
 		h.Evidence = append(h.Evidence, cite(gatepost.For, exits[0], strong+weak, "unit", fmt.Sprintf("systemd saw the start fail with status %d", exits[0].Status)))
 		h.Root = gatepost.Step{Time: exits[0].Time, Says: "a start of Odoo failed", Ref: exits[0].Ref}
 	}
@@ -84,6 +84,7 @@ func startupDown(s *scene, d *downtime) []Hypothesis {
 		return nil // it crashed; a restart counter alone does not say that a start failed
 	}
 	h.Instance = "Odoo did not start from " + clockTime(h.Root.Time)
+	h.sees(h.Root.Time)
 	return []Hypothesis{h}
 }
 
@@ -99,10 +100,33 @@ func (s *scene) unitStarts(d *downtime) []*gatepost.Event {
 }
 
 // failedExits are the ends of Odoo's main process in a downtime that were no success. What ends right
-// where the downtime begins is the old process, unless it never ran at all.
+// where the downtime begins is the old process, unless systemd had started a new one, or it never ran at all.
 func (s *scene) failedExits(d *downtime) []*gatepost.Event {
 	return slices.DeleteFunc(slices.Clone(s.within(gatepost.UnitExit, d.from.Add(-deathSlack), d.lastOf())), func(e *gatepost.Event) bool {
-		return !ofOdoo(e.Name) || e.Path != "exited" || e.Status == 0 || e.Status < neverRan && e.Time < d.from.Add(deathSlack)
+		return !ofOdoo(e.Name) || e.Path != "exited" || e.Status == 0 || e.Status < neverRan && e.Time < d.from.Add(deathSlack) && !s.startedAnew(d, e)
+	})
+}
+
+// endedAtDatabase reports whether Odoo's standard error says right before an end of its main process that it got no connection to the
+// database, and nothing else after that.
+func (s *scene) endedAtDatabase(exit *gatepost.Event) bool {
+	var last *gatepost.Event
+	for _, e := range s.within(gatepost.OdooTraceback, exit.Time.Add(-deathSlack), exit.Time) {
+		if s.sources[e.Ref.Source] != nil && s.sources[exit.Ref.Source] != nil && s.sources[e.Ref.Source].Path == s.sources[exit.Ref.Source].Path && e.Ref.Offset < exit.Ref.Offset {
+			last = e
+		}
+	}
+	return last != nil && databaseTrouble(last.Name)
+}
+
+// startedAnew reports whether a journal tells of a start of Odoo's after the order to stop, and before e. The order of its lines decides,
+// since its stamps are whole seconds.
+func (s *scene) startedAnew(d *downtime, e *gatepost.Event) bool {
+	before := func(a, b *gatepost.Event) bool { return a.Ref.Source == b.Ref.Source && a.Ref.Offset < b.Ref.Offset }
+	return d.stop != nil && slices.ContainsFunc(s.within(gatepost.UnitStarted, d.from.Add(-time.Second), e.Time), func(start *gatepost.Event) bool {
+		return ofOdoo(start.Name) && before(start, e) && !slices.ContainsFunc(s.within(gatepost.UnitStop, start.Time, e.Time), func(stop *gatepost.Event) bool {
+			return ofOdoo(stop.Name) && before(start, stop)
+		})
 	})
 }
 

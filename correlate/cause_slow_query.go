@@ -37,7 +37,7 @@ func (w *work) chatty() bool {
 	return w.queries >= manyQueries && w.sql/time.Duration(w.queries) < 50*time.Millisecond
 }
 
-// statement is the longest logged statement that lies in the execution, and its share of the time.
+// statement is the logged statement that fills most of the execution, and its share of the time.
 func (s *scene) statement(w *work) (*gatepost.Event, float64) {
 	if !w.start.Known() || w.end <= w.start {
 		return nil, 0
@@ -47,20 +47,36 @@ func (s *scene) statement(w *work) (*gatepost.Event, float64) {
 		until = w.end.Add(horizon) // the backend of a request that was given up works on
 	}
 	var best *gatepost.Event
+	var most time.Duration
 	for _, e := range s.within(gatepost.PgStatement, w.start, until) {
 		began := e.Time.Add(-e.Duration)
 		if !w.mayUse(e.DB) || began < w.start.Add(-releaseSlack/2) || began > w.end || w.finished && e.Duration > w.duration()+releaseSlack {
 			continue
 		}
-		if best == nil || e.Duration > best.Duration {
-			best = e
+		filled := overlap(began, e.Time, w.start, w.end)
+		if best != nil && (filled < most || filled == most && e.Duration <= best.Duration) || !w.finished && s.ranBy(e, w) != nil {
+			continue
 		}
+		best, most = e, filled
 	}
 	if best == nil {
 		return nil, 0
 	}
-	began := best.Time.Add(-best.Duration)
-	return best, float64(overlap(began, best.Time, w.start, w.end)) / float64(w.end.Sub(w.start))
+	return best, float64(most) / float64(w.end.Sub(w.start))
+}
+
+// ranBy is an execution other than w that came to its end and can account for a statement, nil without one: it spans the statement, and
+// Odoo counts so much SQL in it. One statement is of one request, and that of a request without a line has nobody else.
+func (s *scene) ranBy(e *gatepost.Event, w *work) *work {
+	began, slack := e.Time.Add(-e.Duration), releaseSlack/2+s.resolution(e.Ref.Source)
+	for _, sv := range s.servers {
+		for o := range s.works[sv].between(began, e.Time) {
+			if o != w && o.finished && o.start.Known() && o.mayUse(e.DB) && o.sql >= e.Duration*9/10 && o.start <= began.Add(slack) && e.Time <= o.end.Add(slack) {
+				return o
+			}
+		}
+	}
+	return nil
 }
 
 func queryWork(s *scene, w *work) []Hypothesis {
@@ -111,6 +127,10 @@ func queryWork(s *scene, w *work) []Hypothesis {
 	case len(s.tellers[gatepost.PgStatement])+len(s.tellers[gatepost.PgLockWait]) == 0:
 		h.Evidence = append(h.Evidence, absence(gatepost.Against, -weak, "PostgreSQL's log tells of no slow statement and no lock at all: it seems not to be set to, and a wait for a lock looks the same"))
 		h.Missing = append(h.Missing, "log_min_duration_statement = 1000 in postgresql.conf would name the statement, and log_lock_waits = on would tell it from a lock")
+	}
+	if !s.covers("odoo", w.start) {
+		h.cap(unsure, "without Odoo's log, nothing but the time joins the statement with the request")
+		h.Missing = append(h.Missing, "Odoo's log of that time")
 	}
 	if w.conflicted() && serialization(w.retry) {
 		h.Evidence = append(h.Evidence, cite(gatepost.Against, w.retry, -fair, "pid", "it ended in a conflict with a transaction that had just committed: it had waited for that one"))

@@ -28,12 +28,15 @@ func Align(ctx context.Context, h History, sources []gatepost.Source, o Options)
 
 // align finds the clocks of one machine's sources.
 func (p *part) align(ctx context.Context, clocks map[int]gatepost.Clock) error {
-	a := aligner{opt: p.opt, raw: make(map[gatepost.Kind][]gatepost.Event), zone: make(map[int]gatepost.Clock)}
+	a := aligner{opt: p.opt, raw: make(map[gatepost.Kind][]gatepost.Event), zone: make(map[int]gatepost.Clock), absolute: make(map[int]bool)}
+	for i := range p.sources {
+		a.absolute[p.sources[i].ID] = p.sources[i].Stamps == gatepost.StampsAbsolute
+	}
 	q := gatepost.Query{Sparse: p.ballots(), Kinds: []gatepost.Kind{
 		gatepost.NginxRequest, gatepost.NginxError, gatepost.KernelOOM, gatepost.KernelSegfault, gatepost.OdooWorkerAlive, gatepost.OdooListening, gatepost.OdooParentChanged,
 		gatepost.OdooWorkerExit, gatepost.OdooWorkerTimeout, gatepost.OdooWorkerError, gatepost.OdooStart, gatepost.OdooStop, gatepost.UnitStop, gatepost.UnitStarted,
 		gatepost.OdooBadQuery, gatepost.OdooRequest, gatepost.PgSerialization, gatepost.PgError, gatepost.PgStatement, gatepost.PgLockAcquired,
-		gatepost.OdooDBFailed, gatepost.PgTooMany, gatepost.PgRefused,
+		gatepost.OdooDBFailed, gatepost.PgTooMany, gatepost.PgRefused, gatepost.PgCrash,
 	}}
 	dated := p.datedBy()
 	for e, err := range p.Events(ctx, q) {
@@ -87,6 +90,8 @@ type aligner struct {
 	raw  map[gatepost.Kind][]gatepost.Event
 	skew skew                   // of Odoo's machine against the proxy's
 	zone map[int]gatepost.Clock // of access logs that do not tell their zone, by source
+
+	absolute map[int]bool // sources whose stamps carry their offset
 }
 
 // electorate is how many events are asked to vote: a night of outages has a million, and some thousand
@@ -148,7 +153,25 @@ func (a *aligner) clock(src *gatepost.Source) gatepost.Clock {
 		}
 		return gatepost.Clock{Steps: steps, Shift: shift, Zone: zone, How: fmt.Sprintf("%d matched %s", n, plural(n, "pair of lines", "pairs of lines")), Votes: n}
 	}
+	if c, ok := a.drifted(src); ok {
+		return c
+	}
 	return a.untold(src)
+}
+
+// drifted is the clock of a kernel's log whose times of day are not quite those of the other logs; ok is false where no pair tells of it.
+func (a *aligner) drifted(src *gatepost.Source) (c gatepost.Clock, ok bool) {
+	if src.Format != "kernel" {
+		return c, false
+	}
+	votes := a.driftVotes(src)
+	shift, n := densest(shifts(votes), 2*time.Second)
+	if n == 0 || 2*n <= len(votes) {
+		return c, false
+	}
+	zone := shift.Round(15 * time.Minute)
+	return gatepost.Clock{Shift: shift + a.skew.shift, Zone: zoneName(zone), Votes: n, Sigma: time.Second,
+		How: fmt.Sprintf("%d kernel %s that Odoo's log shows too, %s off", n, plural(n, "kill", "kills"), seconds((shift - zone).Abs()))}, true
 }
 
 // untold is the clock of a source whose zone nothing in the logs tells.
@@ -201,7 +224,7 @@ func zoneName(shift time.Duration) string {
 	return fmt.Sprintf("UTC%c%02d:%02d", s, int(d.Hours()), int(d.Minutes())%60)
 }
 
-// bootClock finds when the machine started: given, or by the kills that Odoo's log shows too. A
+// bootClock finds when the machine started: given, or by the kills that Odoo's or PostgreSQL's log shows too. A
 // new worker comes alive within a tenth of a second of the kill of the old one.
 func (a *aligner) bootClock(src *gatepost.Source) gatepost.Clock {
 	if a.opt.BootTime.Known() && a.opt.BootTime != 0 {
@@ -216,12 +239,13 @@ func (a *aligner) bootClock(src *gatepost.Source) gatepost.Clock {
 	if n == 1 && !a.knowsVictim(src) {
 		sigma = time.Hour // one pair fits itself: it dates the log, and proves nothing
 	}
-	return gatepost.Clock{Shift: shift, Zone: "boot " + gatepost.Time(shift.Truncate(time.Second)).String(), How: fmt.Sprintf("%d kernel %s that Odoo's log shows too", n, plural(n, "kill", "kills")), Votes: n, Sigma: sigma}
+	return gatepost.Clock{Shift: shift, Zone: "boot " + gatepost.Time(shift.Truncate(time.Second)).String(), How: fmt.Sprintf("%d kernel %s that the log of Odoo or PostgreSQL shows too", n, plural(n, "kill", "kills")), Votes: n, Sigma: sigma}
 }
 
-// knowsVictim reports whether Odoo's log has a worker with the pid of a process that the kernel killed.
+// knowsVictim reports whether a log has a process with the pid of one that the kernel killed: a worker of Odoo's, or
+// a backend that PostgreSQL saw end.
 func (a *aligner) knowsVictim(src *gatepost.Source) bool {
-	return slices.ContainsFunc(a.of(gatepost.KernelOOM, src.ID), func(k gatepost.Event) bool {
+	return len(a.backendVotes(src)) > 0 || slices.ContainsFunc(a.of(gatepost.KernelOOM, src.ID), func(k gatepost.Event) bool {
 		return slices.ContainsFunc(a.raw[gatepost.OdooWorkerAlive], func(e gatepost.Event) bool { return e.PID == k.PID })
 	})
 }

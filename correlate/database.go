@@ -1,6 +1,7 @@
 package correlate
 
 import (
+	"strings"
 	"time"
 
 	"gatepost"
@@ -17,7 +18,7 @@ type dbDown struct {
 	first    *gatepost.Event
 	ready    *gatepost.Event
 	disk     *gatepost.Event // it went down of a full disk
-	killed   *gatepost.Event // the kernel took one of its processes
+	killed   *gatepost.Event // the kernel took one of its processes, as the kernel or systemd says
 }
 
 // buildDatabase walks PostgreSQL's life events.
@@ -67,10 +68,43 @@ func (w *world) buildDatabase() {
 			db.downs = append(db.downs, open)
 		}
 	}
-	for _, d := range db.downs {
+	for i, d := range db.downs {
 		w.rootOfDown(d)
+		if i > 0 && d.killed == nil {
+			w.stoppedFor(d, db.downs[i-1])
+		}
 	}
 }
+
+// stoppedFor finds out whether systemd stopped PostgreSQL since a process of its unit had been killed for memory
+// (OOMPolicy=stop). PostgreSQL itself recovers from the loss of a backend in moments, and may do so before it is told to stop.
+func (w *world) stoppedFor(d, before *dbDown) {
+	if d.first.Kind != gatepost.PgStop {
+		return
+	}
+	if before.killed != nil && d.from.Sub(before.killed.Time) <= deathSlack {
+		d.killed = before.killed // nobody is so quick
+		return
+	}
+	until := d.from.Add(stopTimeout)
+	if d.to.Known() {
+		until = min(until, d.to)
+	}
+	for _, k := range []gatepost.Kind{gatepost.UnitOOM, gatepost.UnitFailed} {
+		for _, e := range w.within(k, d.from.Add(-deathSlack), until) {
+			if !ofPostgres(e.Name) || k == gatepost.UnitFailed && e.Path != "oom-kill" {
+				continue
+			}
+			if d.killed = e; before.killed != nil && d.from.Sub(before.killed.Time) <= stopTimeout {
+				d.killed = before.killed
+			}
+			return
+		}
+	}
+}
+
+// ofPostgres reports whether a unit is one of PostgreSQL's.
+func ofPostgres(unit string) bool { return strings.HasPrefix(unit, "postgres") }
 
 // poolerRetry is how long PgBouncer by default waits before it tries a server again (server_login_retry).
 const poolerRetry = 15 * time.Second

@@ -134,7 +134,7 @@ func (w *world) silentDeaths(sv *server) {
 		if born.role != roleHTTP || born.bornEvent == nil || born.initial || born.bornEvent.Kind != gatepost.OdooWorkerAlive {
 			continue
 		}
-		if p := departed(gone, born.born, used); p != nil {
+		if p := sv.departed(gone, born.born, used); p != nil {
 			used[p] = true
 			for _, d := range sv.deaths {
 				if d.process == p && d.successor == nil {
@@ -174,11 +174,17 @@ func (sv *server) departures() []departure {
 	return all
 }
 
-// departed returns the worker whose known end a birth at t makes up for.
-func departed(gone []departure, t gatepost.Time, used map[*process]bool) *process {
+// departed returns the worker whose known end a birth at t makes up for. It was of the same life of the service.
+func (sv *server) departed(gone []departure, t gatepost.Time, used map[*process]bool) *process {
+	g := sv.generationAt(t)
 	i := sort.Search(len(gone), func(i int) bool { return gone[i].at >= t.Add(-replaceWithin) })
 	for ; i < len(gone) && gone[i].at <= t.Add(time.Second); i++ {
-		if p := gone[i].process; !used[p] {
+		p := gone[i].process
+		lived := gone[i].at
+		if p.born.Known() {
+			lived = p.born
+		}
+		if !used[p] && sv.generationAt(lived) == g {
 			return p
 		}
 	}

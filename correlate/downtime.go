@@ -20,9 +20,11 @@ type downtime struct {
 	firstUntil    gatepost.Time // the end of the first failure in it, NoTime when none is known
 	lastUntil     gatepost.Time // and of the last
 
-	hypotheses []Hypothesis // why it was down; found once for all its failures
-	judged     bool
-	judgement  *judgement // of the failures about which there is no more to say
+	whole   phase         // why it was down, or what kept it down; found once for all failures of the phase
+	first   phase         // why it went down, where that is another matter
+	edges   [2]phase      // of failures that may be of either
+	missed  gatepost.Time // when the first start in it failed, NoTime where none is known to
+	leaving bool          // this is the first phase alone
 }
 
 const (
@@ -31,6 +33,8 @@ const (
 	// failTimeout is nginx's fail_timeout by default: so long a group without a live server
 	// keeps refusing after the service is back.
 	failTimeout = 10 * time.Second
+	// shortlyBefore is how long before an order to stop something may have been the reason for it.
+	shortlyBefore = time.Minute
 	// unitSlack is how far systemd's line about the order to stop, or about the end of the main
 	// process, may lie from Odoo's own: a master that is loading a registry hears the order late.
 	unitSlack = 15 * time.Second

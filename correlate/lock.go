@@ -351,9 +351,12 @@ func (s *scene) assignLocks() {
 				span.to = max(span.to, f.l.last.Time)
 			}
 		}
-		if f.w != nil {
+		switch {
+		case f.w != nil:
 			f.w.locks = append(f.w.locks, span)
-		} else {
+		case f.c.work != nil && !f.c.work.finished:
+			f.c.work.locks = append(f.c.work.locks, span) // it holds a worker, in whose time others wait
+		default:
 			f.c.locks = append(f.c.locks, span)
 		}
 	}

@@ -44,14 +44,14 @@ type judgement struct {
 func (s *scene) judge(c *Case) {
 	hs, own := s.argue(c), s.ownArguments(c)
 	var j *judgement
-	switch {
-	case c.down == nil || len(own) > 0:
+	if c.down == nil || len(own) > 0 {
 		j = s.weigh(c, append(slices.Clone(hs), own...))
-	case c.down.judgement == nil:
-		c.down.judgement = s.weigh(c, slices.Clone(hs))
-		fallthrough
-	default:
-		j = c.down.judgement
+	} else {
+		p := s.phaseOf(c)
+		if p.judgement == nil {
+			p.judgement = s.weigh(c, slices.Clone(hs))
+		}
+		j = p.judgement
 	}
 	c.hypotheses, c.Verdict, c.Finished = j.hypotheses, j.verdict, c.finishedLate()
 	c.Verdict.Symptom = s.symptom(c)
@@ -181,7 +181,7 @@ func (s *scene) missingSources(c *Case) []string {
 func (s *scene) argue(c *Case) []Hypothesis {
 	switch {
 	case c.down != nil:
-		return s.whyDown(c.down)
+		return s.phaseOf(c).hypotheses
 	case c.death != nil:
 		return s.whyDied(c.death)
 	case c.noLive():
@@ -218,28 +218,6 @@ func ask(speak func(*Cause) []Hypothesis) []Hypothesis {
 		hs = append(hs, named(cause, speak(cause))...)
 	}
 	return hs
-}
-
-// whyDown asks all causes why the service was not there, once for all failures of the downtime.
-func (s *scene) whyDown(d *downtime) []Hypothesis {
-	if d.judged {
-		return d.hypotheses
-	}
-	d.judged = true
-	d.hypotheses = ask(func(c *Cause) []Hypothesis {
-		if c.Down == nil {
-			return nil
-		}
-		return c.Down(s, d)
-	})
-	check := s.checkOf(d)
-	for i := range d.hypotheses {
-		d.hypotheses[i].down, d.hypotheses[i].Key = d, d.key()
-		if check != nil {
-			d.hypotheses[i].Evidence = append(d.hypotheses[i].Evidence, checkEvidence(check))
-		}
-	}
-	return d.hypotheses
 }
 
 func (d *downtime) key() string { return fmt.Sprintf("down/%d", d.from) }

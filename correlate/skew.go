@@ -179,15 +179,23 @@ func (a *aligner) rareEnds(ctx context.Context, p *part, lane gatepost.Lane, byC
 // what its lines and Odoo's have in common. Where that tells nothing it does, since PostgreSQL and
 // the journal of Odoo's unit mostly live on Odoo's machine.
 func (a *aligner) besideOdoo(src *gatepost.Source) bool {
-	const close = time.Second / 5
-	odoo, nginx := 0, 0
-	for _, v := range a.localVotes(src) {
-		if v.shift.Abs() < close {
-			odoo++
-		}
-		if (v.shift + a.skew.shift).Abs() < close {
-			nginx++
+	for _, k := range []gatepost.Kind{gatepost.UnitStop, gatepost.UnitStarted} {
+		if slices.ContainsFunc(a.of(k, src.ID), func(e gatepost.Event) bool { return ofOdoo(e.Name) }) {
+			return true // the systemd that runs Odoo
 		}
 	}
-	return odoo >= nginx
+	const close = time.Second / 5
+	// A stamp is cut to its resolution: what it is paired with lies up to that much later.
+	agree := func(later time.Duration) bool { return later > -close && later < src.Resolution+close }
+	// A stamp counts once: where Odoo says the same many times in a row, every line has partners on any clock.
+	odoo, nginx := make(map[gatepost.Time]bool), make(map[gatepost.Time]bool)
+	for _, v := range a.localVotes(src) {
+		if agree(v.shift) {
+			odoo[v.raw] = true
+		}
+		if agree(v.shift + a.skew.shift) {
+			nginx[v.raw] = true
+		}
+	}
+	return len(odoo) >= len(nginx)
 }

@@ -145,7 +145,7 @@ func (a *aligner) errorVotes(src *gatepost.Source) []vote {
 // killVotes pairs kills of the kernel, and crashes that it saw, with what Odoo logs of them: a new worker in the place of the dead
 // one, children that miss their master. The victim must have been born by then.
 func (a *aligner) killVotes(src *gatepost.Source) []vote {
-	var votes []vote
+	votes := a.backendVotes(src)
 	replacements := a.replacements()
 	for _, k := range append(a.of(gatepost.KernelOOM, src.ID), a.of(gatepost.KernelSegfault, src.ID)...) {
 		if !ofOdoo(k.Name) {
@@ -153,6 +153,51 @@ func (a *aligner) killVotes(src *gatepost.Source) []vote {
 		}
 		for _, e := range replacements {
 			if e.PID != k.PID && !a.bornLater(k.PID, e) {
+				votes = append(votes, voteFor(k.Time, e.Time))
+			}
+		}
+	}
+	return votes
+}
+
+// maxDrift is how far the stamps of a kernel's log that was printed with times of day may be off: they are made of the boot time, and the clock was
+// set since.
+const maxDrift = 15 * time.Second
+
+// driftVotes pairs kills of workers that Odoo's log knows with what it logs in their place, though their stamps differ by more than
+// whole quarters of hours. A pid joins them; of several in question the nearest counts.
+func (a *aligner) driftVotes(src *gatepost.Source) (votes []vote) {
+	replacements := a.replacements()
+	for _, k := range a.of(gatepost.KernelOOM, src.ID) {
+		var best vote
+		for _, e := range replacements {
+			if !ofOdoo(k.Name) || e.PID == k.PID || !a.born(k.PID, e) || a.bornLater(k.PID, e) {
+				continue
+			}
+			v := voteFor(k.Time, e.Time)
+			if q, off := v.nearest(); off <= maxDrift && q.Abs() <= farthestZone && (best.raw == 0 || off < best.off()) {
+				best = v
+			}
+		}
+		if best.raw != 0 {
+			votes = append(votes, best)
+		}
+	}
+	return votes
+}
+
+// born reports whether the log of e shows a worker with a pid.
+func (a *aligner) born(pid int, e gatepost.Event) bool {
+	return slices.ContainsFunc(a.raw[gatepost.OdooWorkerAlive], func(b gatepost.Event) bool { return b.PID == pid && b.Ref.Source == e.Ref.Source })
+}
+
+// backendVotes pairs kills of the kernel with PostgreSQL's own line about the end of the same process, where that
+// line tells its zone.
+func (a *aligner) backendVotes(src *gatepost.Source) []vote {
+	var votes []vote
+	for _, k := range a.of(gatepost.KernelOOM, src.ID) {
+		for _, e := range a.raw[gatepost.PgCrash] {
+			if k.PID != 0 && e.PID == k.PID && a.absolute[e.Ref.Source] {
 				votes = append(votes, voteFor(k.Time, e.Time))
 			}
 		}
@@ -243,11 +288,12 @@ func (a *aligner) replacements() []gatepost.Event {
 	return append(all, alive...)
 }
 
-// databaseVotes pairs what PostgreSQL logs of a statement with what Odoo logs of it: one that was
-// refused, and one after which a slow request soon ends.
+// databaseVotes pairs what PostgreSQL logs with what Odoo logs of it: a statement that was refused, one after
+// which a slow request soon ends, a connection that was refused.
 func (a *aligner) databaseVotes(src *gatepost.Source) []vote {
-	return append(a.pairs(src, gatepost.OdooBadQuery, gatepost.PgSerialization, gatepost.PgError),
-		a.pairs(src, gatepost.OdooRequest, gatepost.PgStatement, gatepost.PgLockAcquired)...)
+	return slices.Concat(a.pairs(src, gatepost.OdooBadQuery, gatepost.PgSerialization, gatepost.PgError),
+		a.pairs(src, gatepost.OdooRequest, gatepost.PgStatement, gatepost.PgLockAcquired),
+		a.pairs(src, gatepost.OdooDBFailed, gatepost.PgTooMany, gatepost.PgRefused))
 }
 
 // poolerVotes pairs what PgBouncer told its clients with what Odoo logs of it.
@@ -290,9 +336,23 @@ func quarterHour(votes []vote) (time.Duration, int) {
 
 // quarter is the whole quarter of an hour that a vote asks for; ok is false when it asks for none.
 func (v vote) quarter() (time.Duration, bool) {
-	q := v.shift.Round(15 * time.Minute)
-	return q, (v.shift-q).Abs() <= 2*time.Second && q.Abs() <= 14*time.Hour
+	q, off := v.nearest()
+	return q, off <= 2*time.Second && q.Abs() <= farthestZone
 }
+
+// nearest is the whole quarter of an hour nearest to a vote, and how far off that is.
+func (v vote) nearest() (q, off time.Duration) {
+	q = v.shift.Round(15 * time.Minute)
+	return q, (v.shift - q).Abs()
+}
+
+func (v vote) off() time.Duration {
+	_, off := v.nearest()
+	return off
+}
+
+// farthestZone is how far a zone may be from UTC.
+const farthestZone = 14 * time.Hour
 
 // changeOfHour finds a change to or from summer time in the votes: one shift before a stamp, another
 // an hour away after it. It returns the shift of the beginning. In the hour that is there twice in

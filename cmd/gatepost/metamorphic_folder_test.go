@@ -163,8 +163,8 @@ var (
 	stampError    = stamp{regexp.MustCompile(`^(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d)`), "2006/01/02 15:04:05"}
 	stampOdoo     = stamp{regexp.MustCompile(`^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3})`), "2006-01-02 15:04:05,000"}
 	stampWerkzeug = stamp{regexp.MustCompile(`\[(\d\d/[A-Z][a-z]{2}/\d{4} \d\d:\d\d:\d\d)\]`), "02/Jan/2006 15:04:05"}
-	stampPgMillis = stamp{regexp.MustCompile(`(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}) (?:UTC|[+-])`), "2006-01-02 15:04:05.000"}
-	stampPg       = stamp{regexp.MustCompile(`(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?:UTC|[+-])`), "2006-01-02 15:04:05"}
+	stampPgMillis = stamp{regexp.MustCompile(`(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}) (?:[A-Z]{3,4} |[+-])`), "2006-01-02 15:04:05.000"}
+	stampPg       = stamp{regexp.MustCompile(`(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?:[A-Z]{3,4} |[+-])`), "2006-01-02 15:04:05"}
 	stampValue    = stamp{regexp.MustCompile(`'(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6})'`), "2006-01-02 15:04:05.000000"}
 	stampDmesgT   = stamp{regexp.MustCompile(`^\[([A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4})\]`), time.ANSIC}
 	stampSyslog   = stamp{regexp.MustCompile(`^([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) `), time.Stamp}

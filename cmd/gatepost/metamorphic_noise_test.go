@@ -120,7 +120,7 @@ var killReport = []string{
 }
 
 // pgHead is the prefix of a line of PostgreSQL: time, zone, process, who.
-var pgHead = regexp.MustCompile(`^(\S+ \d\d:\d\d:\d\d)(\.\d{3})? (\S+) \[(\d+)\](:?) (?:(\w+)@(\w+) |user=\S* )?`)
+var pgHead = regexp.MustCompile(`^(\S+ \d\d:\d\d:\d\d)(\.\d{3})? (\S+) \[(\d+)(?:-\d+)?\](:?) (?:(\w+)@(\w+) |user=\S* )?`)
 
 // unrelatedStatements adds a slow statement of another database for every failure, at most one a second.
 func unrelatedStatements(f folder, _ *rand.Rand) {
@@ -132,6 +132,10 @@ func unrelatedStatements(f folder, _ *rand.Rand) {
 	if head[5] == ":" {
 		who = "user=wms,db=warehouse,app=wms,client=10.20.9.9 "
 	}
+	nth := "" // of a session's lines
+	if strings.Contains(head[0], "["+head[4]+"-") {
+		nth = "-1"
+	}
 	layout := stampPg.layout
 	if head[2] != "" {
 		layout = stampPgMillis.layout
@@ -141,7 +145,7 @@ func unrelatedStatements(f folder, _ *rand.Rand) {
 	zone := written.Sub(first).Round(15 * time.Minute) // both began within seconds
 	for i, t := range slices.Compact(f.failing()) {
 		t = t.Add(zone)
-		f.insert("postgresql.log", t, fmt.Sprintf("%s %s [%d]%s %sLOG:  duration: %d.482 ms  statement: SELECT count(*) FROM bin b JOIN move m ON m.bin_id = b.id WHERE m.note LIKE '%%x%%'",
-			t.Format(layout), head[3], 900201+i, head[5], who, 5000+700*i))
+		f.insert("postgresql.log", t, fmt.Sprintf("%s %s [%d%s]%s %sLOG:  duration: %d.482 ms  statement: SELECT count(*) FROM bin b JOIN move m ON m.bin_id = b.id WHERE m.note LIKE '%%x%%'",
+			t.Format(layout), head[3], 900201+i, nth, head[5], who, 5000+700*i))
 	}
 }
