@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -262,6 +263,7 @@ func (e *env) model(ctx context.Context, h *history, since, until gatepost.Time)
 	if m.Sources, err = h.Sources(ctx); err != nil {
 		return nil, err
 	}
+	byFile(m.Sources)
 	if m.Setup, err = h.Setup(ctx); err != nil {
 		return nil, err
 	}
@@ -289,6 +291,17 @@ func (e *env) model(ctx context.Context, h *history, since, until gatepost.Time)
 		return nil, err
 	}
 	return m, nil
+}
+
+// byFile puts the strands of a file side by side, in the order of the files. They are numbered as they are met, and files are read side by side.
+func byFile(sources []gatepost.Source) {
+	first := make(map[string]int)
+	for i := range sources {
+		if _, ok := first[sources[i].Path]; !ok {
+			first[sources[i].Path] = i
+		}
+	}
+	slices.SortStableFunc(sources, func(a, b gatepost.Source) int { return cmp.Compare(first[a.Path], first[b.Path]) })
 }
 
 // withoutLedger says so when no log can hold a failure at all.

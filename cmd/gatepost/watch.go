@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"gatepost"
@@ -200,18 +199,6 @@ func (w *watch) open(ctx context.Context, path string, rotated bool) error {
 	return errors.Join(err, f.Close())
 }
 
-// glimpse is a file that is not followed, as it was when it was looked at.
-type glimpse struct {
-	info os.FileInfo
-	of   *follower // of which it is a copy, as long as that is not stored
-	at   time.Time // when it was seen first as it is
-}
-
-// is reports whether that is the file, as it was.
-func (s glimpse) is(info os.FileInfo) bool {
-	return os.SameFile(s.info, info) && s.info.Size() == info.Size() && s.info.ModTime().Equal(info.ModTime())
-}
-
 func (w *watch) follow(f *source.Following) {
 	next := w.newFollower(f)
 	next.log = w.family(f.Path)
@@ -324,13 +311,6 @@ func (w *watch) wants(ctx context.Context, f *source.Following, rotated bool) (w
 	return what, nil, err
 }
 
-// replaces reports whether a file lies where another one lay that is not there any more, or where that would be rotated to: with all of its text, it is
-// that log on another disk.
-func (w *watch) replaces(f *source.Following, o *follower) bool {
-	path := o.following.Path
-	return o.following.Fate() != source.Stays && (f.Path == path || w.isRotationOf(f.Path, path) || w.isRotationOf(f.Path, o.log))
-}
-
 // reader is what reads a source, nil when nothing does.
 func (w *watch) reader(id int) *follower {
 	i := slices.IndexFunc(w.followers, func(f *follower) bool {
@@ -348,151 +328,6 @@ func (w *watch) take(ctx context.Context, packed bool, f *source.Following) (int
 		return toLeave, w.readPacked(ctx, f)
 	}
 	return toFollow, nil
-}
-
-// family is the log of which a path is a rotation, as far as the paths of what was read tell, or else the path itself.
-func (w *watch) family(path string) string {
-	if real := w.links[path]; real != "" {
-		path = real
-	}
-	log := path
-	try := func(p string) {
-		if len(p) < len(log) && source.IsRotation(p, path) {
-			log = p
-		}
-	}
-	for _, p := range w.logs {
-		try(p)
-		try(w.links[p])
-	}
-	for _, p := range w.there {
-		try(p)
-	}
-	for i := range w.before {
-		try(w.before[i].Path)
-	}
-	return log
-}
-
-// isStrand reports whether a row is that of a strand of another one, which stands for the file.
-func (w *watch) isStrand(row *gatepost.Source) bool {
-	return row.Strand+row.Host != "" && slices.ContainsFunc(w.known, func(k gatepost.Source) bool { return k.ID != row.ID && isStrandOf(&k, row) })
-}
-
-// wasFollowed reports whether the log of a rotated file was followed before. Then what was there in the beginning was passed, and what is not known
-// came since.
-func (w *watch) wasFollowed(f *source.Following) bool {
-	log := w.family(f.Path)
-	return slices.ContainsFunc(w.before, func(k gatepost.Source) bool { return w.counts(&k) && w.family(k.Path) == log })
-}
-
-// whereabouts is a log that was read before, and where it is not known to be.
-type whereabouts struct {
-	log string
-	src gatepost.Source
-}
-
-// suspects are the sources of logs that were read before into which something may have been written since: of each log the one at its path, the
-// youngest, and the one with the last line.
-func (w *watch) suspects() (all []whereabouts) {
-	for _, of := range [][]gatepost.Source{w.before, w.known} {
-		logs := make(map[string][]*gatepost.Source)
-		for i := range of {
-			if k := &of[i]; w.counts(k) && k.Problem == "" {
-				log := w.family(k.Path)
-				logs[log] = append(logs[log], k)
-			}
-		}
-		for log, of := range logs {
-			if !w.concerns(log) {
-				continue
-			}
-			young := slices.MaxFunc(of, func(a, b *gatepost.Source) int { return cmp.Compare(a.ID, b.ID) })
-			late := slices.MaxFunc(of, func(a, b *gatepost.Source) int { return cmp.Compare(a.Last, b.Last) })
-			there := slices.MaxFunc(of, func(a, b *gatepost.Source) int {
-				return cmp.Or(cmp.Compare(w.isAt(a, log), w.isAt(b, log)), cmp.Compare(a.ID, b.ID))
-			})
-			for _, k := range []*gatepost.Source{young, late, there} {
-				if !slices.ContainsFunc(all, func(s whereabouts) bool { return s.src.ID == k.ID }) {
-					all = append(all, whereabouts{log, *k})
-				}
-			}
-		}
-	}
-	return all
-}
-
-// searchLost says which suspects are nowhere any more: what was written into them since is lost. Those whose directory is away are looked for
-// again when it is back.
-func (w *watch) searchLost(ctx context.Context) error {
-	var away []whereabouts
-	for _, s := range w.suspected {
-		is, err := w.isThere(&s.src, s.log)
-		switch {
-		case err != nil:
-			away = append(away, s)
-		case !is:
-			src := s.src
-			if i := slices.IndexFunc(w.known, func(n gatepost.Source) bool { return n.ID == src.ID }); i >= 0 {
-				src = w.known[i] // as it is by now
-			}
-			if err := w.missed(ctx, s.src.Path, &src, "what was read of it is nowhere any more: what was written behind that is lost"); err != nil {
-				return err
-			}
-		}
-	}
-	w.suspected = away
-	return nil
-}
-
-// isAt is 1 for a source that lay at the path of its log when it was read, or at a link to that, and else 0.
-func (w *watch) isAt(k *gatepost.Source, log string) int {
-	if k.Path == log || w.links[k.Path] == log {
-		return 1
-	}
-	return 0
-}
-
-// counts reports whether a source is a file of which something was read, be it that it is not in the store yet. Of a copy that was passed over
-// nothing was.
-func (w *watch) counts(k *gatepost.Source) bool {
-	return k.Format != "" && k.HeadSize > 0 && (k.Lines > 0 || k.Position == 0) && !w.isStrand(k)
-}
-
-// concerns reports whether a log is among those that are followed.
-func (w *watch) concerns(log string) bool {
-	return slices.ContainsFunc(w.paths, func(path string) bool {
-		return log == path || log == w.links[path] || strings.HasPrefix(log, strings.TrimSuffix(path, string(filepath.Separator))+string(filepath.Separator))
-	}) || slices.Contains(w.list(), log)
-}
-
-// isThere reports whether a source lies somewhere, as far as it was read, or a copy of its beginning.
-func (w *watch) isThere(k *gatepost.Source, log string) (bool, error) {
-	paths, err := w.rotations(log)
-	if err != nil {
-		return false, err
-	}
-	paths = append(paths, log, k.Path)
-	for _, path := range slices.Backward(paths) {
-		f, err := source.Follow(path)
-		if err != nil {
-			continue
-		}
-		at, same, err := f.OpenAt(k)
-		there := same
-		if err == nil {
-			if !same && path != log && source.BeginsLike(at.Peek(source.HeadSize), k) {
-				length, err := f.File.Length()
-				there = err == nil && length < k.Position
-			}
-			at.Close()
-		}
-		f.Close()
-		if there {
-			return true, nil
-		}
-	}
-	return false, nil
 }
 
 // configure takes what a configuration file says that came, or was changed, while logs are followed.
@@ -524,31 +359,6 @@ func (w *watch) readPacked(ctx context.Context, f *source.Following) error {
 		}
 	}
 	return nil
-}
-
-// waits reports whether a file is the copy of one that is read, as far as it goes: when that one is truncated, it is where the rest stands.
-func (w *watch) waits(f *source.Following) bool {
-	return slices.ContainsFunc(w.followers, func(o *follower) bool {
-		switch {
-		case o.following == f:
-			return false
-		case o.feed == nil:
-			return w.isRotationOf(f.Path, o.following.Path) && f.Size() > 0 && o.following.Holds(f)
-		case o.rewritten():
-			return w.mayBeCopy(f.Path, o) // which of them has the rest is found out now
-		}
-		return o.following.Holds(f)
-	})
-}
-
-// mayBeCopy reports whether a path is one at which a copy of a file is looked for when that is truncated. The file may have been renamed since.
-func (w *watch) mayBeCopy(path string, of *follower) bool {
-	return w.isRotationOf(path, of.following.Path) || w.isRotationOf(path, of.log)
-}
-
-// isRotationOf reports whether a file has a name that rotation gives to a log.
-func (w *watch) isRotationOf(path, log string) bool {
-	return slices.ContainsFunc(w.names(log), func(name string) bool { return source.IsRotation(name, path) })
 }
 
 // fates sees what became of the files, and reports whether one was truncated.
@@ -607,128 +417,6 @@ func (w *watch) ended(ctx context.Context, f *follower, why error) error {
 	}
 	w.again = w.now().Add(tryAgain)
 	return w.remove(ctx, f)
-}
-
-// truncated reads on in a copy what was not read of a file before it was truncated, and lets the file be found anew.
-func (w *watch) truncated(ctx context.Context, f *follower) error {
-	if f.src == nil || f.src.Format == "" {
-		if err := w.drop(ctx, f); err != nil {
-			return err
-		}
-		if f.src == nil && f.following.Held() > 0 {
-			return w.missed(ctx, f.following.Path, nil, "the file was truncated before a line of it was finished")
-		}
-		return nil
-	}
-	c, packed, length := w.copyOf(f)
-	if c == nil {
-		if err := w.drop(ctx, f); err != nil {
-			return err
-		}
-		return w.missed(ctx, f.following.Path, f.src, "the file was truncated, and no copy of it was found: what was written before that and not read is lost")
-	}
-	if err := w.forgetCopies(ctx, f); err != nil {
-		return errors.Join(err, c.Close())
-	}
-	if f.feed != nil && length < f.stream.Offset() { // more was read than is in the copy, which was made before
-		return errors.Join(w.drop(ctx, f), w.passed(ctx, f, c), c.Close())
-	}
-	if err := w.remove(ctx, f); err != nil {
-		return errors.Join(err, c.Close())
-	}
-	if packed {
-		return errors.Join(w.readPacked(ctx, c), c.Close())
-	}
-	if slices.ContainsFunc(w.followers, func(o *follower) bool { return o.following.Same(c) }) {
-		return c.Close()
-	}
-	w.follow(c)
-	return nil
-}
-
-// forgetCopies lets go of files that wait for what becomes of one of which they are copies, since that is decided.
-func (w *watch) forgetCopies(ctx context.Context, f *follower) error {
-	for _, o := range slices.Clone(w.followers) {
-		if o == f || o.feed != nil || !w.mayBeCopy(o.following.Path, f) || !w.beginsAs(o.following, f) {
-			continue
-		}
-		if err := w.remove(ctx, o); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// beginsAs reports whether a file begins as one that was truncated did.
-func (w *watch) beginsAs(c *source.Following, f *follower) bool {
-	s, err := c.Open()
-	if err != nil {
-		return false
-	}
-	defer s.Close()
-	text := s.Peek(parser.SampleSize)
-	return source.BeginsLike(text, f.src) || len(text) > 0 && bytes.HasPrefix(f.sample, text)
-}
-
-// passed remembers a copy as one that was read, because the file of which it is one was.
-func (w *watch) passed(ctx context.Context, f *follower, c *source.Following) error {
-	src, err := c.Passed()
-	if err != nil || src.PositionLine == 1 {
-		return nil // it is gone by now, or has no whole line, so that every other log may begin like it
-	}
-	if slices.ContainsFunc(w.known, func(k gatepost.Source) bool { return k.HeadSize == src.HeadSize && k.Head == src.Head }) {
-		return nil // it is known, by the head of the file or one of its own
-	}
-	src.Format, src.Dialect, src.Stamps = f.src.Format, f.src.Dialect, f.src.Stamps
-	if err := w.store.AddSource(ctx, &src); err != nil {
-		return err
-	}
-	w.knows(&src)
-	return nil
-}
-
-// isAway reports whether the directory of a file is not there.
-func (w *watch) isAway(f *follower) bool {
-	_, away := w.rotations(f.following.Path)
-	_, awayToo := w.rotations(f.log)
-	return away != nil || awayToo != nil
-}
-
-// copyOf finds the copy of a file that was made before it was truncated, and how long its text is. A file that is packed meanwhile has
-// another name than it had in the list.
-func (w *watch) copyOf(f *follower) (c *source.Following, packed bool, length int64) {
-	for range 3 {
-		vanished := false
-		paths, _ := w.rotations(f.following.Path)
-		more, _ := w.rotations(f.log) // the file may have been renamed since
-		for _, path := range slices.Backward(append(paths, more...)) {
-			c, err := source.Follow(path)
-			if err != nil {
-				vanished = vanished || errors.Is(err, fs.ErrNotExist)
-				continue
-			}
-			at, same, err := c.OpenAt(f.src)
-			if err != nil {
-				c.Close()
-				continue
-			}
-			text := at.Peek(parser.SampleSize)
-			begins := same || source.BeginsLike(text, f.src) || len(text) > 0 && bytes.HasPrefix(f.sample, text)
-			packed := at.Kind != nil
-			at.Close()
-			if begins {
-				length, err := c.File.Length()
-				if err == nil && (same || length < f.src.Position) {
-					return c, packed, length
-				}
-			}
-			c.Close()
-		}
-		if !vanished {
-			break
-		}
-	}
-	return nil, false, 0
 }
 
 // drop ends the following of a file: what is left of it is as it stays.
