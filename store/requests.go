@@ -6,7 +6,11 @@ import (
 	"database/sql"
 	"fmt"
 	"iter"
+	"runtime"
 	"slices"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 
 	"gatepost"
 )
@@ -154,7 +158,7 @@ func (m *requestMerge) decode(ctx context.Context, c *chunkRef) error {
 	if n := len(m.spent); n > 0 {
 		r, m.spent = m.spent[n-1], m.spent[:n-1]
 	}
-	if err := m.load(ctx, c, r); err != nil {
+	if err := m.load(ctx, m.unpack, c, r); err != nil {
 		return err
 	}
 	if len(r.left) == 0 {
@@ -169,11 +173,11 @@ func (m *requestMerge) decode(ctx context.Context, c *chunkRef) error {
 }
 
 // load puts the requests of a chunk that lie in the window into a run, in the order of the file.
-func (m *requestMerge) load(ctx context.Context, c *chunkRef, r *run) (err error) {
+func (m *requestMerge) load(ctx context.Context, unpack *unpacker, c *chunkRef, r *run) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if r.memory, err = m.s.unpackChunk(ctx, m.unpack, r.memory[:0], c); err != nil {
+	if r.memory, err = m.s.unpackChunk(ctx, unpack, r.memory[:0], c); err != nil {
 		return err
 	}
 	clock, kept := &c.source.Clock, r.memory[:0]
@@ -213,17 +217,55 @@ func (s *Store) EachChunk(ctx context.Context, q gatepost.Query, f func([]gatepo
 		return s.fail("read requests", err)
 	}
 	defer m.close()
-	r := &run{}
-	for i := range m.chunks {
-		if err := m.load(ctx, &m.chunks[i], r); err != nil {
-			return s.fail("read requests", err)
-		}
-		if err := f(r.left); err != nil {
-			return err
-		}
+	cores := min(runtime.GOMAXPROCS(0), len(m.chunks))
+	var next atomic.Int64
+	free, full := make(chan *run, cores+1), make(chan *run)
+	for range cores + 1 {
+		free <- &run{}
 	}
-	return nil
+	unpacking, inner := errgroup.WithContext(ctx)
+	for range cores {
+		unpacking.Go(func() error {
+			unpack := s.dec.Get().(*unpacker)
+			defer s.dec.Put(unpack)
+			for i := next.Add(1) - 1; i < int64(len(m.chunks)); i = next.Add(1) - 1 {
+				r := <-free
+				if err := m.load(inner, unpack, &m.chunks[i], r); err != nil {
+					return err
+				}
+				select {
+				case full <- r:
+				case <-inner.Done():
+					return nil
+				}
+			}
+			return nil
+		})
+	}
+	// What is made of them is made by one, and its error ends the unpacking.
+	unpacking.Go(func() error {
+		for range m.chunks {
+			select {
+			case r := <-full:
+				if err := f(r.left); err != nil {
+					return told{err}
+				}
+				free <- r
+			case <-inner.Done():
+				return nil
+			}
+		}
+		return nil
+	})
+	err = cmp.Or(unpacking.Wait(), ctx.Err())
+	if t, ok := err.(told); ok {
+		return t.error
+	}
+	return s.fail("read requests", err)
 }
+
+// told is an error of whom requests are handed over to.
+type told struct{ error }
 
 func compareRequests(a, b gatepost.Request) int {
 	return cmp.Or(cmp.Compare(a.End, b.End), cmp.Compare(a.Ref.Source, b.Ref.Source), cmp.Compare(a.Ref.Offset, b.Ref.Offset))

@@ -257,14 +257,14 @@ func TestOpenRefuses(t *testing.T) {
 	data, err := os.ReadFile(store5)
 	check(t, err)
 	// The header of an SQLite file: user_version at 60, application_id at 68, page 2 from 4096.
-	newer := string(data[:60]) + "\x00\x00\x00\x09" + string(data[64:])
+	newer := string(data[:60]) + "\x00\x00\x00\x63" + string(data[64:])
 	foreign := string(data[:68]) + "\x00\x00\x00\x01" + string(data[72:])
 	damaged := string(data[:100]) + strings.Repeat("\xa5", len(data)-100)
 	for name, c := range map[string]struct{ path, want string }{
 		"text":      {file("access.log", "127.0.0.1 - - [22/Nov/2026]"), "not a gatepost store: name another file"},
 		"short":     {file("short", "x"), "not a gatepost store"},
 		"foreign":   {file("foreign.db", foreign), "not a gatepost store"},
-		"newer":     {file("night.db", newer), "made by a newer gatepost (schema 9, this one knows 8): use that version or another --db"},
+		"newer":     {file("night.db", newer), "made by a newer gatepost (schema 99, this one knows 9): use that version or another --db"},
 		"damaged":   {file("damaged.db", damaged), "damaged: restore a copy"},
 		"directory": {dir, "is a directory"},
 		"nowhere":   {filepath.Join(dir, "no", "such.db"), "no such file or directory"},
