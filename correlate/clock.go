@@ -28,9 +28,10 @@ func Align(ctx context.Context, h History, sources []gatepost.Source, o Options)
 
 // align finds the clocks of one machine's sources.
 func (p *part) align(ctx context.Context, clocks map[int]gatepost.Clock) error {
-	a := aligner{opt: p.opt, raw: make(map[gatepost.Kind][]gatepost.Event), zone: make(map[int]gatepost.Clock), absolute: make(map[int]bool)}
+	a := aligner{opt: p.opt, raw: make(map[gatepost.Kind][]gatepost.Event), zone: make(map[int]gatepost.Clock), absolute: make(map[int]bool), log: make(map[int]string)}
 	for i := range p.sources {
 		a.absolute[p.sources[i].ID] = p.sources[i].Stamps == gatepost.StampsAbsolute
+		a.log[p.sources[i].ID] = p.sources[i].Series()
 	}
 	q := gatepost.Query{Sparse: p.ballots(), Kinds: []gatepost.Kind{
 		gatepost.NginxRequest, gatepost.NginxError, gatepost.KernelOOM, gatepost.KernelSegfault, gatepost.OdooWorkerAlive, gatepost.OdooListening, gatepost.OdooParentChanged,
@@ -91,7 +92,8 @@ type aligner struct {
 	skew skew                   // of Odoo's machine against the proxy's
 	zone map[int]gatepost.Clock // of access logs that do not tell their zone, by source
 
-	absolute map[int]bool // sources whose stamps carry their offset
+	absolute map[int]bool   // sources whose stamps carry their offset
+	log      map[int]string // the logs of which sources are parts
 }
 
 // electorate is how many events are asked to vote: a night of outages has a million, and some thousand

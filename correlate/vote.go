@@ -188,7 +188,7 @@ func (a *aligner) driftVotes(src *gatepost.Source) (votes []vote) {
 
 // born reports whether the log of e shows a worker with a pid.
 func (a *aligner) born(pid int, e gatepost.Event) bool {
-	return slices.ContainsFunc(a.raw[gatepost.OdooWorkerAlive], func(b gatepost.Event) bool { return b.PID == pid && b.Ref.Source == e.Ref.Source })
+	return slices.ContainsFunc(a.raw[gatepost.OdooWorkerAlive], func(b gatepost.Event) bool { return b.PID == pid && a.log[b.Ref.Source] == a.log[e.Ref.Source] })
 }
 
 // backendVotes pairs kills of the kernel with PostgreSQL's own line about the end of the same process, where that
@@ -209,7 +209,7 @@ func (a *aligner) backendVotes(src *gatepost.Source) []vote {
 func (a *aligner) bornLater(pid int, e gatepost.Event) bool {
 	born := false
 	for _, b := range a.raw[gatepost.OdooWorkerAlive] {
-		if b.PID == pid && b.Ref.Source == e.Ref.Source {
+		if b.PID == pid && a.log[b.Ref.Source] == a.log[e.Ref.Source] {
 			if b.Time < e.Time {
 				return false
 			}

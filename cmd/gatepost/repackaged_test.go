@@ -23,6 +23,7 @@ type repackaging struct {
 
 // betweenParts are incidents in which a log of few lines says nothing for minutes, just where it was cut.
 var betweenParts = map[string]string{
+	"s-day-f":       "PostgreSQL's log says nothing between two of its parts, just before it went down",
 	"s-two-servers": "in the minute between two parts of the journal none of them demonstrably was written",
 }
 
@@ -40,8 +41,10 @@ var repackagings = []repackaging{
 	{name: "postgresql_in_Nepal", doc: "log_timezone with a numeric name", apply: pgZone(5*hour+hour*3/4, "+0545")},
 	{name: "json", doc: "access log as JSON", apply: reformat(jsonFormat)},
 	{name: "other_prefix", doc: "another log_line_prefix, without milliseconds", apply: otherPrefix, moves: map[string]string{
-		"slowquery-c":  "the prefix has no milliseconds",
-		"s-lock-queue": "the prefix has no milliseconds",
+		"slowquery-c":    "the prefix has no milliseconds",
+		"s-lock-queue":   "the prefix has no milliseconds",
+		"s-skewed-clock": "the prefix has no milliseconds",
+		"s-slow-join":    "the prefix has no milliseconds",
 	}},
 	{name: "csvlog", doc: "PostgreSQL's log as CSV", apply: pgNotation(csvlog)},
 	{name: "jsonlog", doc: "PostgreSQL's log as JSON", apply: pgNotation(jsonlog)},
