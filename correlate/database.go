@@ -46,6 +46,11 @@ func (w *world) buildDatabase() {
 				open = nil
 			}
 			continue
+		case gatepost.PgStop:
+			// Of one instant the refusals that came of an order to stop may come first, where they stand in the next part of the log.
+			if open != nil && open.first.Kind == gatepost.PgRefused && e.Time == open.from {
+				open.first = e
+			}
 		case gatepost.PgRefused:
 			if e.Name == "auth" || e.Name == "no_database" {
 				continue

@@ -23,7 +23,6 @@ type repackaging struct {
 
 // betweenParts are incidents in which a log of few lines says nothing for minutes, just where it was cut.
 var betweenParts = map[string]string{
-	"s-day-f":       "PostgreSQL's log says nothing between two of its parts, just before it went down",
 	"s-two-servers": "in the minute between two parts of the journal none of them demonstrably was written",
 }
 
